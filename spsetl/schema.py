@@ -98,7 +98,7 @@ LIST_FIELDS: Final = (
 # `analytics.score.details.<algorithm>.score` goes to `session_scores`.
 SCORE_DETAILS: Final = "analytics.score.details"
 
-# Known, and not kept: addresses of sub-resources, which follow from the key, and are only in the answer for one session.
+# Known, and not kept: addresses of sub-resources. They follow from the key, and only one session's own answer has them.
 LINK_FIELDS: Final = (
     "alerts.href",
     "channels.href",
@@ -265,7 +265,7 @@ SESSIONS: Final = Table(
         _made(
             "events_status",
             Kind.TEXT,
-            "Events of this revision: pending, fetched, not_indexed (none can exist, see recording_index_status), or gone",
+            "Events of this revision: pending, fetched, not_indexed (recording_index_status rules them out), or gone",
         ),
         _made("alerts_status", Kind.TEXT, "Alerts of this revision: pending, fetched, or gone (deleted meanwhile)"),
         _made("row_hash", Kind.TEXT, "Hash of the session as it came; tells a change where there is no revision"),
@@ -455,6 +455,8 @@ def as_markdown() -> str:
             for c in table.columns
         ]
         key = ", ".join(f"`{name}`" for name in table.key)
-        head = f"#### `{table.name}`\n\n{table.comment}. Key: {key}.\n\n| column | type | field of the API | meaning |\n|---|---|---|---|\n"
-        parts.append(head + "\n".join(rows) + "\n")
+        head = f"#### `{table.name}`\n\n{table.comment}. Key: {key}.\n"
+        parts.append(
+            "\n".join([head, "| column | type | field of the API | meaning |", "|---|---|---|---|", *rows, ""])
+        )
     return "\n".join(parts)
