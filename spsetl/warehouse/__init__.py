@@ -1,0 +1,1 @@
+"""The DuckDB side: a private work database that merges, checks before publishing, and the published file for readers."""

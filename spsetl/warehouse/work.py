@@ -1,0 +1,129 @@
+"""The private work database: the copy as it grows. Nobody but the sync that holds the lock opens it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from shutil import copyfile
+from typing import Final, Self
+
+import duckdb
+
+from spsetl import schema
+from spsetl.errors import StorageError
+from spsetl.queries import read_folder
+
+# DuckDB 2's own format opens in no 1.x, and BI drivers still embed 1.x.
+STORAGE_VERSION: Final = "v1.2.0"
+# Merging spills to disk beyond this; the rest of the process needs about as much again.
+MEMORY_LIMIT: Final = "256MB"
+_DAMAGED: Final = (
+    "{path} is damaged or not a warehouse of spsetl ({kind}): delete it and its .wal; the next sync goes on from the "
+    "published warehouse.duckdb, or fetches everything again where there is none"
+)
+
+
+class WorkDatabase:
+    """The work database of one data directory, open for as long as the `with` block lasts.
+
+    Args:
+        path: The file; made from `published` where it is missing, or empty where that is missing too.
+        published: The published warehouse, only ever read.
+
+    Raises:
+        StorageError: The file cannot be opened, or its tables are not ours.
+    """
+
+    def __init__(self, path: Path, *, published: Path) -> None:
+        self.path = path
+        self.published = published
+        self.connection: duckdb.DuckDBPyConnection
+
+    def __enter__(self) -> Self:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not self.path.exists() and self.published.exists():
+            copyfile(self.published, self.path)
+        self.connection = duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "threads": 2})
+        try:
+            self._attach()
+        except duckdb.Error as error:
+            self.connection.close()
+            raise StorageError(_DAMAGED.format(path=self.path, kind=type(error).__name__)) from error
+        except BaseException:
+            self.connection.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+
+    def _attach(self) -> None:
+        run = self.connection.execute
+        run("set temp_directory = $folder", {"folder": str(self.path.parent / "spill")})
+        run("set preserve_insertion_order = false")
+        run("set TimeZone = 'UTC'")
+        # An attached path cannot be bound: quoted here, the one place.
+        run(f"attach {quote_text(str(self.path))} as work (storage_version '{STORAGE_VERSION}')")
+        run("use work")
+        for table in schema.TABLES:
+            run(table.ddl)
+        self._check_columns()
+        _describe(self.connection)
+        for statement in read_folder("macros").values():
+            run(statement)
+
+    def _check_columns(self) -> None:
+        rows = self.connection.execute(
+            "select table_name, column_name, data_type from duckdb_columns() where database_name = 'work' "
+            "and schema_name = 'main' and not internal order by table_oid, column_index"
+        ).fetchall()
+        found: dict[str, list[tuple[str, str]]] = {}
+        for table, column, kind in rows:
+            found.setdefault(table, []).append((column, kind))
+        for table in schema.TABLES:
+            if found.get(table.name) != [(c.name, c.kind.sql_type) for c in table.columns]:
+                raise StorageError(
+                    f"{self.path} was written by another version of spsetl (table {table.name} differs): "
+                    "use that version, or start with an empty data directory"
+                )
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """All or nothing: what the block writes is durable when it ends, or was never there.
+
+        Raises:
+            StorageError: The disk is full, or a file cannot be read or written.
+        """
+        self.connection.execute("begin")
+        try:
+            yield self.connection
+            self.connection.execute("commit")
+        except BaseException as error:
+            with suppress(duckdb.Error):  # already rolled back by DuckDB itself
+                self.connection.execute("rollback")
+            if isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException | duckdb.FatalException):
+                message = str(error).splitlines()[0]
+                raise StorageError(f"cannot write {self.path}: {message}: free some space and run again") from error
+            raise
+
+    def checkpoint(self) -> None:
+        """Fold the write-ahead log into the file, so that the file alone is the database."""
+        self.connection.execute("checkpoint work")
+
+
+def quote_text(value: str) -> str:
+    """The value as an SQL text literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _describe(connection: duckdb.DuckDBPyConnection) -> None:
+    """Every table and column says what it means, to any tool that shows comments."""
+    rows = connection.execute(
+        "select table_name, column_name, comment from duckdb_columns() where database_name = 'work'"
+    ).fetchall()
+    known = {(table, column): comment for table, column, comment in rows}
+    for table in schema.TABLES:
+        connection.execute(f'comment on table "{table.name}" is {quote_text(table.comment)}')
+        for column in table.columns:
+            if known.get((table.name, column.name)) != column.comment:
+                target = f'"{table.name}"."{column.name}"'
+                connection.execute(f"comment on column {target} is {quote_text(column.comment)}")

@@ -1,0 +1,46 @@
+-- The sessions whose row in the copy has to be replaced, with what is known of their details afterwards: one row per session.
+-- The newest revision wins. Where there is no revision, or it stayed, another content that was fetched later wins.
+-- Details are fetched again when the revision moved, or, where there is none, when the content did.
+with compared as (
+    select
+        incoming.appliance,
+        incoming.session_key,
+        incoming.channels_status as incoming_channels_status,
+        incoming.events_status as incoming_events_status,
+        incoming.alerts_status as incoming_alerts_status,
+        current_row.channels_status,
+        current_row.events_status,
+        current_row.alerts_status,
+        current_row.session_key is null as is_new,
+        incoming.row_hash is distinct from current_row.row_hash as is_different,
+        coalesce(incoming.revision > current_row.revision, false) as is_newer_revision,
+        incoming.revision is null or current_row.revision is null as has_no_revision,
+        coalesce(incoming.revision = current_row.revision, false) as is_same_revision,
+        incoming.extracted_at > current_row.extracted_at as is_later,
+        coalesce(incoming.extracted_at > current_row.missing_since, false) as is_found_again
+    from incoming_sessions as incoming
+    left join sessions as current_row using (appliance, session_key)
+),
+
+replaced as (
+    select
+        *,
+        is_new or is_newer_revision or (has_no_revision and is_different) as needs_details
+    from compared
+    where is_new
+        or is_found_again
+        or (is_different and (is_newer_revision or ((has_no_revision or is_same_revision) and is_later)))
+)
+
+select
+    appliance,
+    session_key,
+    is_new,
+    needs_details,
+    case when needs_details then incoming_channels_status else channels_status end as channels_status,
+    case
+        when needs_details or events_status = 'not_indexed' then incoming_events_status
+        else events_status
+    end as events_status,
+    case when needs_details then incoming_alerts_status else alerts_status end as alerts_status
+from replaced
