@@ -1,1 +1,1 @@
-"""The DuckDB side: a private work database that merges, checks before publishing, and the published file for readers."""
+"""The DuckDB side: a private work database that merges, checks, the published file, and its readers."""

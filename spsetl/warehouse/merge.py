@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -108,7 +109,7 @@ def _replace_rows(
 
 
 def _merge_quarantine(connection: duckdb.DuckDBPyConnection, files: Files) -> int:
-    """Keep each unreadable row once, however often it comes; the number of distinct ones in this step."""
+    """Keep each unreadable row once, however often it comes; how many came in this step, repeated ones too."""
     names = list(files.get(schema.QUARANTINE.name, ()))
     if not names:
         return 0
@@ -121,8 +122,19 @@ def _merge_quarantine(connection: duckdb.DuckDBPyConnection, files: Files) -> in
         "insert into quarantine by name select i.* from incoming_quarantine i "
         "anti join quarantine q using (appliance, table_name, row_hash)"
     )
-    counted = connection.execute("select count(*) from incoming_quarantine").fetchone()
+    counted = connection.execute("select count(*) from read_parquet($files)", {"files": names}).fetchone()
     return int(counted[0]) if counted else 0
+
+
+def count_pending(work: WorkDatabase, *, appliance: str, kinds: Sequence[str]) -> int:
+    """How many sessions have details of these kinds that are not fetched yet."""
+    conditions = " or ".join(f"{kind}_status = '{schema.PENDING}'" for kind in _KINDS if kind in kinds) or "false"
+    row = work.connection.execute(
+        "select count(*) from sessions where appliance = $appliance and missing_since is null "  # noqa: S608 our names
+        f"and ({conditions})",
+        {"appliance": appliance},
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def pending_details(
@@ -158,7 +170,7 @@ def merge_details(
     Returns:
         The number of rows written, by table.
     """
-    columns = {
+    columns: dict[str, Any] = {
         "appliance": [appliance] * len(fetched),
         "session_key": [f.session_key for f in fetched],
         "row_hash": [f.row_hash for f in fetched],

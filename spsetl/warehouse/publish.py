@@ -1,4 +1,4 @@
-"""From the work database to the published file: one `os.replace`, so that readers only ever see a whole, checked state."""
+"""From the work database to the published file by one rename: readers only ever see a whole, checked state."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ def publish(work: Path, published: Path) -> None:
     power cut there is either the old file or the new one.
 
     Raises:
-        StorageError: A write-ahead log was left beside either file, or the disk is full; the published file is as it was.
+        StorageError: A write-ahead log lies beside either file, or the disk is full. The published file is as it was.
     """
     for file in (work, published):
         log = file.with_name(file.name + ".wal")

@@ -64,12 +64,14 @@ class WorkDatabase:
         # An attached path cannot be bound: quoted here, the one place.
         run(f"attach {quote_text(str(self.path))} as work (storage_version '{STORAGE_VERSION}')")
         run("use work")
+        run("begin")
         for table in schema.TABLES:
             run(table.ddl)
         self._check_columns()
         _describe(self.connection)
         for statement in read_folder("macros").values():
             run(statement)
+        run("commit")
 
     def _check_columns(self) -> None:
         rows = self.connection.execute(

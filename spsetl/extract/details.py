@@ -1,0 +1,41 @@
+"""The details of one session: its channels, events and alerts, every page of them.
+
+One request a session and kind, no bulk form is known ("Session events", "Session alerts"). Whether there can be events
+at all is decided from the index status, before anything is asked.
+"""
+
+from typing import Any, Final
+
+from spsetl.appliance.client import Client
+from spsetl.appliance.protocol import RESULT_CAP, decode_details, detail_path
+from spsetl.errors import BadAnswerError, IncompleteError
+
+# The guides show 1000 beside a default of 500; what the appliance makes of it, its `limit` and `next` tell.
+DETAIL_LIMIT: Final = 1000
+
+
+def fetch_details(client: Client, session_key: str, kind: str) -> list[Any]:
+    """All items of one kind (`channels`, `events`, `alerts`) of a session, as the appliance gives them.
+
+    Raises:
+        NotFoundError: The session has gone.
+        IncompleteError: There are more than the appliance gives out.
+        BadAnswerError: The pages repeat themselves.
+    """
+    items: list[Any] = []
+    path = detail_path(session_key, kind)
+    while True:
+        page = decode_details(client.get(path, {"limit": DETAIL_LIMIT, "offset": len(items)}, kind=kind), kind)
+        if items and page.items and page.items[0] == items[0]:
+            raise BadAnswerError(
+                f"the appliance repeats the first page of a session's {kind}: its offset has no effect"
+            )
+        items.extend(page.items)
+        if page.next is None or not page.items:
+            if page.match_count is not None and page.match_count > len(items):
+                raise IncompleteError(
+                    f"the appliance announced {page.match_count} {kind} of a session, gave {len(items)}"
+                )
+            return items
+        if len(items) >= RESULT_CAP:
+            raise IncompleteError(f"a session has more than {RESULT_CAP} {kind}, more than the appliance gives out")

@@ -1,0 +1,251 @@
+"""Walking one window of start_time through the list, so that nothing is lost and nothing comes twice.
+
+The list (SPS REST API Reference Guide, "Audited sessions") is asked with `start` alone, sorted by start_time ascending.
+That is right under both readings of `start` and `end`: every session that started at or after `start` is there. Under
+the one that means overlap, sessions that started earlier come first, and are dropped.
+
+Results stop at 10000, and rows move while sessions arrive and are cleaned up. So the walk goes in segments: a segment
+begins at a start_time (its anchor), pages by offset, and ends well below 10000; the next one begins at the last
+start_time seen, inclusive, and drops the keys it has. Each page begins with the last row of the page before: if another
+row stands there, the list has shifted, and the segment ends. A page that ends amid equal start_times ends it too, since
+nothing says how the appliance orders those.
+
+Where a segment cannot get past its anchor, its sessions are told apart by another field, see `split`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from spsetl.appliance.client import Client
+from spsetl.appliance.protocol import PAGE_LIMIT, RESULT_CAP, ListQuery, SessionPage, decode_list
+from spsetl.errors import BadAnswerError, ShiftingListError, UnsplittableError
+from spsetl.extract import split
+from spsetl.extract.plan import Window
+from spsetl.flatten import parse_time
+
+# `*` is only what the appliance's own pages show, and lacks the revision.
+LIST_FIELDS: Final = ("*", "revision")
+MOST_SHIFTS: Final = 50
+MOST_SHIFTS_WITHOUT_PROGRESS: Final = 3
+
+
+@dataclass
+class Tally:
+    """What a walk took: requests, rows received (repeated and foreign ones too), and distinct sessions given on."""
+
+    requests: int = 0
+    rows_received: int = 0
+    distinct_keys: int = 0
+    shifts: int = 0
+
+
+@dataclass
+class _Segment:
+    """One run of pages from an anchor. `seen` are the keys at the anchor that were given on before."""
+
+    anchor: datetime
+    query: str | None
+    seen: set[str]
+    last_time: datetime | None = None
+    keys_at_last: set[str] = field(default_factory=set)
+    values: dict[str, Any] = field(default_factory=split.new_values)
+    is_past_window: bool = False
+    has_ended: bool = False
+    has_shifted: bool = False
+    ends_in_tie: bool = False
+
+    @property
+    def has_progressed(self) -> bool:
+        return self.last_time is not None and self.last_time > self.anchor
+
+
+def walk_window(client: Client, window: Window, tally: Tally) -> Iterator[list[Any]]:
+    """Give every session that started in the window once, in batches of at most a page, as the list gives them.
+
+    Raises:
+        UnsplittableError: More than 10000 sessions with one start_time, and no field tells them apart.
+        ShiftingListError: The list changes faster than it can be read.
+        BadAnswerError: The list is not in order, or not as announced.
+    """
+    yield from _Walker(client, window, tally).walk(window.start, None, split.SPLIT_FIELDS)
+
+
+class _Walker:
+    def __init__(self, client: Client, window: Window, tally: Tally) -> None:
+        self.client = client
+        self.window = window
+        self.tally = tally
+        self.split_seen: set[str] = set()
+
+    def walk(self, anchor: datetime, query: str | None, fields: Sequence[str], rests: int = 0) -> Iterator[list[Any]]:
+        """Walk from an anchor to the window's end, segment by segment.
+
+        Args:
+            anchor: The start_time to begin at.
+            query: What restricts the walk to a part of a split, or None.
+            fields: By what it may be split further.
+            rests: How many times it is the rest of a split.
+        """
+        seen: set[str] = set()
+        stuck = 0
+        while True:
+            segment = _Segment(anchor, query, seen)
+            yield from self._read(segment)
+            if segment.has_ended:
+                return
+            if segment.has_progressed and segment.last_time:
+                anchor, seen, stuck = segment.last_time, segment.keys_at_last, 0
+                continue
+            stuck += 1
+            if not segment.has_shifted or stuck > MOST_SHIFTS_WITHOUT_PROGRESS:
+                yield from self._split(segment, fields, rests)
+                return
+
+    def _read(self, segment: _Segment) -> Iterator[list[Any]]:
+        offset, previous = 0, None
+        while True:
+            page = self._ask(segment, offset)
+            items = page.items
+            if previous is not None:
+                if not items or _mark(items[0]) != previous:
+                    self._note_shift(segment)
+                    return
+                items = items[1:]
+            batch = self._select(segment, items)
+            if batch:
+                yield batch
+            if segment.is_past_window or _is_last(page, offset):
+                segment.has_ended = True
+                return
+            offset += len(page.items) - 1
+            if not items:
+                raise BadAnswerError(
+                    f"the appliance announced {page.match_count} sessions, gave none after the first {offset}: run again"
+                )
+            if offset + PAGE_LIMIT > RESULT_CAP or (segment.ends_in_tie and segment.has_progressed):
+                return
+            previous = _mark(page.items[-1])
+
+    def _ask(self, segment: _Segment, offset: int) -> SessionPage:
+        query = ListQuery(
+            fields=LIST_FIELDS,
+            start=segment.anchor,
+            sort="start_time",
+            q=segment.query,
+            offset=offset,
+            limit=PAGE_LIMIT,
+        )
+        self.tally.requests += 1
+        page = decode_list(self.client.get(query.path, query.params, kind="list"))
+        if page.offset is not None and page.offset != offset:
+            raise BadAnswerError(f"the appliance was asked for offset {offset} of the list and gave {page.offset}")
+        self.tally.rows_received += len(page.items)
+        return page
+
+    def _select(self, segment: _Segment, items: Sequence[Any]) -> list[Any]:
+        """The rows that are of the window and were not given on before; notes where the segment got to."""
+        batch = []
+        for item in items:
+            key, body = _key_and_body(item)
+            time = _start_time(body)
+            if time is None or key is None:
+                batch.append(item)  # unreadable: to be quarantined, not lost
+                continue
+            if segment.last_time is not None and time < segment.last_time:
+                raise BadAnswerError("the appliance does not sort the list by start_time: its version is not supported")
+            if self.window.end is not None and time >= self.window.end:
+                segment.is_past_window = True
+                break
+            self._advance(segment, time, key, body)
+            if time >= segment.anchor and key not in segment.seen and key not in self.split_seen:
+                batch.append(item)
+                if segment.query is not None:
+                    self.split_seen.add(key)
+        self.tally.distinct_keys += len(batch)
+        return batch
+
+    @staticmethod
+    def _advance(segment: _Segment, time: datetime, key: str, body: Mapping[str, Any]) -> None:
+        segment.ends_in_tie = time == segment.last_time
+        if not segment.ends_in_tie:
+            segment.keys_at_last = set(segment.seen) if time == segment.anchor else set()
+        segment.last_time = time
+        segment.keys_at_last.add(key)
+        if time <= segment.anchor:
+            split.count_values(segment.values, body)
+
+    def _note_shift(self, segment: _Segment) -> None:
+        segment.has_shifted = True
+        self.tally.shifts += 1
+        if segment.last_time == segment.anchor:
+            segment.seen |= segment.keys_at_last
+        if self.tally.shifts > MOST_SHIFTS:
+            raise ShiftingListError(
+                f"the list changed {self.tally.shifts} times while window {self.window} was read: "
+                "run again when fewer sessions arrive and no clean-up is under way"
+            )
+
+    def _split(self, segment: _Segment, fields: Sequence[str], rests: int) -> Iterator[list[Any]]:
+        """Walk on from the anchor in parts that together are everything."""
+        name = split.choose_field(segment.values, fields)
+        if name is None:
+            raise UnsplittableError(
+                f"more than {RESULT_CAP} sessions from {segment.anchor.astimezone(UTC).isoformat()} on cannot be told "
+                f"apart by start_time or any of {', '.join(split.SPLIT_FIELDS)}: nothing was published; "
+                "ask the appliance's administrator what these sessions are"
+            )
+        self.split_seen |= segment.seen | segment.keys_at_last
+        values = segment.values[name]
+        self._check_complement(segment, name, values)
+        others = [other for other in fields if other != name]
+        for clause, is_rest in split.partition(name, values):
+            again = is_rest and rests < split.MOST_RESTS
+            query = split.both(segment.query, clause)
+            yield from self.walk(segment.anchor, query, fields if again else others, rests + is_rest)
+
+    def _check_complement(self, segment: _Segment, name: str, values: Mapping[str | None, int]) -> None:
+        """See that the appliance understands `NOT` as everything else: the split's completeness hangs on it."""
+        common = next(value for value in values if value)
+        others = sum(count for value, count in values.items() if (value or "").lower() != common.lower())
+        query = ListQuery(
+            fields=(),
+            start=segment.anchor,
+            sort="start_time",
+            q=split.both(segment.query, split.without(name, [common])),
+            limit=1,
+        )
+        self.tally.requests += 1
+        page = decode_list(self.client.get(query.path, query.params, kind="list"))
+        if page.match_count is None or page.match_count < min(others, RESULT_CAP):
+            raise UnsplittableError(
+                f"more than {RESULT_CAP} sessions started at {segment.anchor.astimezone(UTC).isoformat()}, and the "
+                f"appliance's answer to a query by {name} leaves some out: nothing was published"
+            )
+
+
+def _key_and_body(item: Any) -> tuple[str | None, Mapping[str, Any]]:
+    if not isinstance(item, Mapping):
+        return None, {}
+    key, body = item.get("key"), item.get("body")
+    return (str(key) if key else None), (body if isinstance(body, Mapping) else {})
+
+
+def _start_time(body: Mapping[str, Any]) -> datetime | None:
+    try:
+        return parse_time(body.get("start_time"))
+    except ValueError:
+        return None
+
+
+def _mark(item: Any) -> Any:
+    """What tells a row from its neighbours: its key, or the row itself where there is none."""
+    return item.get("key") if isinstance(item, Mapping) else item
+
+
+def _is_last(page: SessionPage, offset: int) -> bool:
+    """Whether the list ends with this page. A count at or over the cap says nothing of where it ends."""
+    if page.match_count is None:
+        return page.next is None and len(page.items) < (page.limit or PAGE_LIMIT)
+    return page.match_count < RESULT_CAP and offset + len(page.items) >= page.match_count

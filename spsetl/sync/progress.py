@@ -1,0 +1,32 @@
+"""What a sync tells while it runs; the command line shows it as bars or lines, Prefect as artifacts."""
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Receives what happens. Stages are `windows`, `sessions` and `details`."""
+
+    def begin(self, stage: str, total: int | None) -> None:
+        """A stage begins; `total` is how much there is to do, None if not known."""
+        ...
+
+    def advance(self, stage: str, amount: int) -> None:
+        """So much more of the stage is done."""
+        ...
+
+    def say(self, message: str) -> None:
+        """One line for the user."""
+        ...
+
+
+class Silence:
+    """Shows nothing."""
+
+    def begin(self, stage: str, total: int | None) -> None:
+        """See Progress."""
+
+    def advance(self, stage: str, amount: int) -> None:
+        """See Progress."""
+
+    def say(self, message: str) -> None:
+        """See Progress."""

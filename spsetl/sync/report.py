@@ -1,0 +1,63 @@
+"""What a sync did, for a person, for a program, and for the table sync_runs."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class SyncReport:
+    """The outcome of a sync; grows while it runs.
+
+    Attributes:
+        sessions_seen: Distinct sessions that the appliance listed.
+        sessions_new: Those that were not in the copy.
+        sessions_changed: Those that had changed.
+        sessions_missing: Those of the copy that the appliance no longer has.
+        rows: Rows written to the warehouse, by table.
+        quarantined: Rows that could not be read.
+        details_failed: Sessions whose details could not be fetched whole; they stay pending.
+        details_pending: Sessions of the copy whose details are not fetched.
+        requests: Requests sent, by kind.
+        seconds: How long it took.
+        published: Whether readers see this state.
+    """
+
+    run_id: str
+    appliance: str
+    strategy: str
+    sessions_seen: int = 0
+    sessions_new: int = 0
+    sessions_changed: int = 0
+    sessions_missing: int = 0
+    rows: Counter[str] = field(default_factory=Counter)
+    quarantined: int = 0
+    details_failed: int = 0
+    details_pending: int = 0
+    requests: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    published: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `sync --json` ends with."""
+        return {
+            "run_id": self.run_id,
+            "appliance": self.appliance,
+            "strategy": self.strategy,
+            "requests": dict(sorted(self.requests.items())),
+            "sessions": {
+                "seen": self.sessions_seen,
+                "new": self.sessions_new,
+                "changed": self.sessions_changed,
+                "missing": self.sessions_missing,
+            },
+            "rows": dict(sorted(self.rows.items())),
+            "quarantined": self.quarantined,
+            "details_failed": self.details_failed,
+            "details_pending": self.details_pending,
+            "warnings": self.warnings,
+            "seconds": round(self.seconds, 3),
+            "published": self.published,
+        }

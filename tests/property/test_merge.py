@@ -1,0 +1,246 @@
+"""The laws of merging: the newest revision wins, whatever the order; replaying anything changes nothing."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spsetl import schema
+from spsetl.warehouse.merge import FetchedDetails, merge_details, merge_sessions, pending_details
+from spsetl.warehouse.work import WorkDatabase
+
+BEGIN = datetime(2026, 11, 1)  # noqa: DTZ001 the tables hold UTC without a zone
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a session, as one sync fetched it."""
+
+    key: str
+    revision: int | None
+    content: str
+    fetched: int
+    indexed: bool = True
+
+    @property
+    def row_hash(self) -> str:
+        """Equal for equal contents only."""
+        return f"{self.revision}/{self.content}/{self.indexed}"
+
+
+def session_row(version: Version) -> dict[str, Any]:
+    """The version as a row of `sessions`."""
+    row: dict[str, Any] = dict.fromkeys(schema.SESSIONS.names)
+    row |= {
+        "appliance": "sps",
+        "session_key": version.key,
+        "revision": version.revision,
+        "start_time": BEGIN,
+        "user_name": version.content,
+        "row_hash": version.row_hash,
+        "channels_status": schema.PENDING,
+        "events_status": schema.PENDING if version.indexed else schema.NOT_INDEXED,
+        "alerts_status": schema.PENDING,
+        "extracted_at": BEGIN + timedelta(days=version.fetched),
+        "run_id": f"run{version.fetched}",
+    }
+    return row
+
+
+class Warehouse:
+    """A real work database, fed with versions and details."""
+
+    def __init__(self, folder: Path, work: WorkDatabase) -> None:
+        self.folder = folder
+        self.work = work
+        self.numbers = count()
+
+    def _write(self, table: schema.Table, rows: Sequence[dict[str, Any]]) -> list[str]:
+        path = self.folder / f"{next(self.numbers)}.parquet"
+        pq.write_table(pa.Table.from_pylist(list(rows), schema=table.arrow_schema), path)
+        return [str(path)]
+
+    def merge(self, versions: Sequence[Version]) -> None:
+        """Merge one window's versions; each also has its content as a value of a list."""
+        lists = [
+            {"appliance": "sps", "session_key": v.key, "field": "tags", "position": 0, "value": v.content}
+            for v in versions
+        ]
+        files = {"sessions": self._write(schema.SESSIONS, [session_row(v) for v in versions])}
+        files["session_lists"] = self._write(schema.SESSION_LISTS, lists)
+        with self.work.transaction() as connection:
+            merge_sessions(connection, files)
+
+    def fetch_details(self) -> list[str]:
+        """Fetch what is pending: one event a session, which names the version it belongs to; gives the keys."""
+        pending = pending_details(self.work, appliance="sps", kinds=["channels", "events", "alerts"], after=None, size=99)
+        events = [
+            dict.fromkeys(schema.EVENTS.names)
+            | {"appliance": "sps", "session_key": p.session_key, "record_id": 1, "content": p.row_hash}
+            for p in pending
+            if "events" in p.kinds
+        ]
+        files = {"events": self._write(schema.EVENTS, events)} if events else {}
+        fetched = [FetchedDetails(p.session_key, p.row_hash, dict.fromkeys(p.kinds, schema.FETCHED)) for p in pending]
+        with self.work.transaction() as connection:
+            merge_details(connection, files, appliance="sps", fetched=fetched)
+        return sorted(p.session_key for p in pending)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What the work database answers."""
+        return self.work.connection.execute(query).fetchall()
+
+    @property
+    def contents(self) -> dict[str, tuple[int | None, str]]:
+        """Revision and content by key; each key must be there once, with the list of its own version."""
+        rows = self.rows("select session_key, revision, user_name from sessions")
+        lists = dict(self.rows("select session_key, value from session_lists"))
+        assert len(rows) == len({key for key, _, _ in rows})
+        assert lists == {key: content for key, _, content in rows}
+        return {key: (revision, content) for key, revision, content in rows}
+
+
+@contextmanager
+def warehouse() -> Iterator[Warehouse]:
+    """An empty one."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        with WorkDatabase(folder / "work.duckdb", published=folder / "none.duckdb") as work:
+            yield Warehouse(folder, work)
+
+
+versions = st.builds(
+    Version,
+    key=st.sampled_from(["a", "_b", "c"]),
+    revision=st.integers(1, 4),
+    content=st.just(""),
+    fetched=st.integers(0, 5),
+    indexed=st.booleans(),
+).map(lambda v: Version(v.key, v.revision, f"r{v.revision}", v.fetched, v.indexed))
+windows = st.lists(
+    st.lists(versions, min_size=1, max_size=3, unique_by=lambda v: v.key), min_size=1, max_size=5
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(windows)
+def test_the_newest_revision_wins_in_any_order(merged: list[list[Version]]) -> None:
+    """Whatever was fetched when, and in which windows."""
+    newest: dict[str, int] = {}
+    for version in (v for window in merged for v in window):
+        newest[version.key] = max(newest.get(version.key, 0), version.revision or 0)
+    with warehouse() as house:
+        for window in merged:
+            house.merge(window)
+        assert house.contents == {key: (revision, f"r{revision}") for key, revision in newest.items()}
+
+
+@settings(max_examples=20, deadline=None)
+@given(windows)
+def test_replaying_changes_nothing(merged: list[list[Version]]) -> None:
+    """Merging all of it again leaves every row as it is, and asks for no details again."""
+    with warehouse() as house:
+        for window in merged:
+            house.merge(window)
+        house.fetch_details()
+        before = house.rows("select * from sessions order by all"), house.rows("select * from events order by all")
+        # The last versions that won, again: an older one of equal revision would be older news.
+        for window in merged:
+            house.merge([v for v in window if house.contents[v.key][0] != v.revision] or window[:0] or [_winner(house)])
+        assert house.fetch_details() == []
+        after = house.rows("select * from sessions order by all"), house.rows("select * from events order by all")
+        assert after == before
+
+
+def _winner(house: Warehouse) -> Version:
+    key, revision, content, hashed, at = house.rows(
+        "select session_key, revision, user_name, row_hash, extracted_at from sessions limit 1"
+    )[0]
+    return Version(key, revision, content, (at - BEGIN).days, hashed.endswith("True"))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.sampled_from(["x", "y"]), min_size=1, max_size=6))
+def test_without_revision_the_last_fetched_content_wins(contents: list[str]) -> None:
+    """Where the appliance hides the revision, the hash of the row stands in."""
+    with warehouse() as house:
+        for day, content in enumerate(contents):
+            house.merge([Version("a", None, content, day)])
+            assert house.contents["a"] == (None, content)
+            assert house.fetch_details() == (["a"] if day == 0 or contents[day - 1] != content else [])
+
+
+def test_details_follow_the_revision() -> None:
+    """Details are fetched when a session is new or its revision moved, and replace the old ones; else not."""
+    with warehouse() as house:
+        house.merge([Version("a", 1, "one", 0), Version("b", 1, "one", 0)])
+        assert house.fetch_details() == ["a", "b"]
+        house.merge([Version("a", 2, "two", 1), Version("b", 1, "one", 1)])
+        assert house.fetch_details() == ["a"]
+        assert house.rows("select session_key, content from events order by all") == [
+            ("a", "2/two/True"),
+            ("b", "1/one/True"),
+        ]
+
+
+def test_another_content_of_the_same_revision_keeps_the_details() -> None:
+    """A row can differ without a new revision (an archive's path): the row is replaced, its details are not asked for."""
+    with warehouse() as house:
+        house.merge([Version("a", 1, "one", 0)])
+        house.fetch_details()
+        house.merge([Version("a", 1, "other", 1)])
+        assert house.contents == {"a": (1, "other")}
+        assert house.fetch_details() == []
+
+
+def test_events_of_an_older_revision_go_when_the_new_one_has_none() -> None:
+    """A session that is to be indexed anew has no events meanwhile."""
+    with warehouse() as house:
+        house.merge([Version("a", 1, "one", 0)])
+        house.fetch_details()
+        house.merge([Version("a", 2, "two", 1, indexed=False)])
+        assert house.fetch_details() == ["a"]
+        assert house.rows("select count(*) from events") == [(0,)]
+        assert house.rows("select events_status from sessions") == [("not_indexed",)]
+
+
+def test_details_of_a_session_that_changed_meanwhile_are_fetched_again() -> None:
+    """Details that belong to an older version than the copy's are not taken for the new one's."""
+    with warehouse() as house:
+        house.merge([Version("a", 1, "one", 0)])
+        stale = [FetchedDetails("a", Version("a", 0, "older", 0).row_hash, {"channels": schema.FETCHED})]
+        with house.work.transaction() as connection:
+            merge_details(connection, {}, appliance="sps", fetched=stale)
+        assert house.fetch_details() == ["a"]
+
+
+def test_a_session_that_returns_is_no_longer_missing() -> None:
+    """What the appliance lost and lists again is there again."""
+    with warehouse() as house:
+        house.merge([Version("a", 1, "one", 0)])
+        house.work.connection.execute("update sessions set missing_since = $at", {"at": BEGIN + timedelta(days=1)})
+        house.merge([Version("a", 1, "one", 2)])
+        assert house.rows("select missing_since from sessions") == [(None,)]
+
+
+def test_a_transaction_that_fails_leaves_nothing() -> None:
+    """All of a step or none of it."""
+    with warehouse() as house:
+        try:
+            with house.work.transaction() as connection:
+                connection.execute("insert into sync_runs (run_id) values ('x')")
+                raise KeyError("the power went")
+        except KeyError:
+            pass
+        assert house.rows("select count(*) from sync_runs") == [(0,)]
+
+
