@@ -19,14 +19,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from spsetl.appliance.client import Client
-from spsetl.appliance.protocol import PAGE_LIMIT, RESULT_CAP, ListQuery, SessionPage, decode_list
+from spsetl.appliance.protocol import PAGE_LIMIT, RESULT_CAP, ListQuery, SessionPage, decode_list, decode_time
 from spsetl.errors import BadAnswerError, ShiftingListError, UnsplittableError
 from spsetl.extract import split
 from spsetl.extract.plan import Window
-from spsetl.flatten import parse_time
 
-# `*` is only what the appliance's own pages show, and lacks the revision.
-LIST_FIELDS: Final = ("*", "revision")
+# `*` is only what the appliance's own pages show: the others have to be named.
+LIST_FIELDS: Final = "*,revision,hidden,phantom"
 MOST_SHIFTS: Final = 50
 MOST_SHIFTS_WITHOUT_PROGRESS: Final = 3
 
@@ -116,8 +115,12 @@ class _Walker:
             batch = self._select(segment, items)
             if batch:
                 yield batch
-            if segment.is_past_window or _is_last(page, offset):
+            if segment.is_past_window:
                 segment.has_ended = True
+                return
+            if _is_last(page, offset):
+                # An end after one page is one. After many it may be a cap that nobody told us of: the next segment sees.
+                segment.has_ended = offset == 0 or not segment.has_progressed
                 return
             offset += len(page.items) - 1
             if not items:
@@ -149,7 +152,7 @@ class _Walker:
         batch = []
         for item in items:
             key, body = _key_and_body(item)
-            time = _start_time(body)
+            time = decode_time(body.get("start_time"))
             if time is None or key is None:
                 batch.append(item)  # unreadable: to be quarantined, not lost
                 continue
@@ -210,7 +213,7 @@ class _Walker:
         common = next(value for value in values if value)
         others = sum(count for value, count in values.items() if (value or "").lower() != common.lower())
         query = ListQuery(
-            fields=(),
+            fields="",
             start=segment.anchor,
             sort="start_time",
             q=split.both(segment.query, split.without(name, [common])),
@@ -230,13 +233,6 @@ def _key_and_body(item: Any) -> tuple[str | None, Mapping[str, Any]]:
         return None, {}
     key, body = item.get("key"), item.get("body")
     return (str(key) if key else None), (body if isinstance(body, Mapping) else {})
-
-
-def _start_time(body: Mapping[str, Any]) -> datetime | None:
-    try:
-        return parse_time(body.get("start_time"))
-    except ValueError:
-        return None
 
 
 def _mark(item: Any) -> Any:

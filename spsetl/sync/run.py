@@ -9,11 +9,13 @@ from pathlib import Path
 from uuid import uuid4
 
 from spsetl import __version__, schema
+from spsetl.access import Access
 from spsetl.appliance.client import Client
 from spsetl.errors import IncompleteError, SettingsError, SpsetlError
-from spsetl.extract.plan import EPOCH, SMALLEST_WINDOW, Window, fetch_plan
+from spsetl.extract.plan import EPOCH, SMALLEST_WINDOW, Window
+from spsetl.extract.survey import fetch_plan
 from spsetl.lake import Lake
-from spsetl.settings import Access, Settings
+from spsetl.settings import Settings
 from spsetl.sync.lock import hold_lock
 from spsetl.sync.progress import Progress
 from spsetl.sync.report import SyncReport
@@ -202,7 +204,7 @@ def _merge_window(sync: _Sync, fetched: FetchedWindow) -> None:
 
 
 def _sync_details(sync: _Sync) -> None:
-    kinds = sync.settings.details
+    kinds = ("channels", "events", "alerts")
     if not kinds:
         return
     sync.progress.begin("details", merge.count_pending(sync.work, appliance=sync.appliance, kinds=kinds))
@@ -213,9 +215,7 @@ def _sync_details(sync: _Sync) -> None:
 
 def _pending(sync: _Sync, kinds: Sequence[str]) -> Iterator[list[merge.PendingDetails]]:
     after: merge.PendingDetails | None = None
-    while some := merge.pending_details(
-        sync.work, appliance=sync.appliance, kinds=kinds, after=after, size=BATCH_SIZE
-    ):
+    while some := merge.pending_details(sync.work, appliance=sync.appliance, kinds=kinds, after=after, size=BATCH_SIZE):
         yield some
         after = some[-1]
 

@@ -82,7 +82,9 @@ class Warehouse:
 
     def fetch_details(self) -> list[str]:
         """Fetch what is pending: one event a session, which names the version it belongs to; gives the keys."""
-        pending = pending_details(self.work, appliance="sps", kinds=["channels", "events", "alerts"], after=None, size=99)
+        pending = pending_details(
+            self.work, appliance="sps", kinds=["channels", "events", "alerts"], after=None, size=99
+        )
         events = [
             dict.fromkeys(schema.EVENTS.names)
             | {"appliance": "sps", "session_key": p.session_key, "record_id": 1, "content": p.row_hash}
@@ -126,9 +128,7 @@ versions = st.builds(
     fetched=st.integers(0, 5),
     indexed=st.booleans(),
 ).map(lambda v: Version(v.key, v.revision, f"r{v.revision}", v.fetched, v.indexed))
-windows = st.lists(
-    st.lists(versions, min_size=1, max_size=3, unique_by=lambda v: v.key), min_size=1, max_size=5
-)
+windows = st.lists(st.lists(versions, min_size=1, max_size=3, unique_by=lambda v: v.key), min_size=1, max_size=5)
 
 
 @settings(max_examples=30, deadline=None)
@@ -242,5 +242,3 @@ def test_a_transaction_that_fails_leaves_nothing() -> None:
         except KeyError:
             pass
         assert house.rows("select count(*) from sync_runs") == [(0,)]
-
-

@@ -1,0 +1,75 @@
+# Each target makes what it needs: `make demo` in a fresh clone is enough.
+# Another interpreter: `make PYTHON=/path/to/python3.12 test` (3.11 to 3.13).
+
+VENV := .venv
+OLD_DUCKDB := .venv-duckdb-1.2.2
+MADE := $(VENV)/.made
+OLD_DUCKDB_MADE := $(OLD_DUCKDB)/.made
+MAKE_VENV := deployments/make-venv.sh
+RUN := $(VENV)/bin/
+CACHES := .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .sqlfluff_cache
+
+# The first interpreter that is not too old and not too new.
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11; do \
+	"$$each" -c "$(FITS)" 2>/dev/null && echo "$$each" && break; done)
+
+# An environment that was moved here, or whose interpreter has gone, is made anew.
+ifneq ($(shell { $(RUN)python -c "" && cat $(MADE); } 2>/dev/null),$(CURDIR))
+.PHONY: $(MADE)
+endif
+ifneq ($(shell { $(OLD_DUCKDB)/bin/python -c "" && cat $(OLD_DUCKDB_MADE); } 2>/dev/null),$(CURDIR))
+.PHONY: $(OLD_DUCKDB_MADE)
+endif
+
+.PHONY: help demo test check fix wheel-check constraints clean
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+help:
+	@echo "make demo         copies a simulated appliance into ./demo-data, and shows what can be asked"
+	@echo "make test         runs every test"
+	@echo "make check        lint, types, imports, SQL lint"
+	@echo "make fix          formats the code, and repairs what lint can repair"
+	@echo "make wheel-check  builds the wheel, installs it in an environment of its own, and runs the demo there"
+	@echo "make constraints  pins every dependency anew (needs uv); UPGRADE=1 takes the newest versions"
+	@echo "make clean        removes what these made, and never ./data"
+
+demo: $(MADE)
+	$(RUN)spsetl demo
+
+test: $(MADE) $(OLD_DUCKDB_MADE)
+	$(RUN)python -m pytest
+
+check: $(MADE)
+	$(RUN)ruff check
+	$(RUN)ruff format --check
+	$(RUN)mypy
+	$(RUN)lint-imports
+	$(RUN)sqlfluff lint sql
+
+fix: $(MADE)
+	$(RUN)ruff check --fix
+	$(RUN)ruff format
+	$(RUN)sqlfluff fix sql
+
+wheel-check: $(MADE)
+	deployments/check-wheel.sh $(VENV)/bin/python
+
+constraints:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+		--quiet $(if $(UPGRADE),--upgrade) --group dev pyproject.toml --output-file deployments/constraints.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+		--quiet deployments/duckdb-1.2.2.in --output-file deployments/duckdb-1.2.2.txt
+
+clean:
+	rm -rf $(VENV) $(OLD_DUCKDB) demo-data dist build $(CACHES)
+	find . -name __pycache__ -type d -not -path "./data/*" -prune -exec rm -rf {} +
+
+$(MADE): deployments/constraints.txt pyproject.toml $(MAKE_VENV)
+	@$(MAKE_VENV) "$(PYTHON)" $(VENV) deployments/constraints.txt .
+	@echo "$(CURDIR)" > $@
+
+$(OLD_DUCKDB_MADE): deployments/duckdb-1.2.2.txt $(MAKE_VENV)
+	@$(MAKE_VENV) "$(PYTHON)" $(OLD_DUCKDB) deployments/duckdb-1.2.2.txt
+	@echo "$(CURDIR)" > $@

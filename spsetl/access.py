@@ -1,0 +1,100 @@
+"""How to reach and enter one appliance: a frozen value, and the checks of the files it names."""
+
+import ipaddress
+import ssl
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from spsetl.errors import SettingsError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """Everything the client needs to know; either user name and password, or a client certificate.
+
+    `url` has no trailing slash. `client_cert` is one PEM file with the certificate and its key.
+    """
+
+    url: str
+    appliance: str
+    username: str | None = None
+    password: SecretStr | None = None
+    login_method: str | None = None
+    client_cert: Path | None = None
+    ca_file: Path | None = None
+    verify_tls: bool = True
+
+    @property
+    def host(self) -> str:
+        """Host and port, for messages."""
+        return urlsplit(self.url).netloc
+
+
+def is_loopback(host: str) -> bool:
+    """True if what is sent to that host stays on this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def read_password(path: Path) -> SecretStr:
+    """The content of a password file without its last newline.
+
+    Raises:
+        SettingsError: It cannot be read, is empty or is no UTF-8 text.
+    """
+    try:
+        text = path.read_bytes().decode()
+    except OSError as error:
+        raise SettingsError(f"SPSETL_PASSWORD_FILE: {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"SPSETL_PASSWORD_FILE: {path} is no UTF-8 text; save it as UTF-8") from None
+    password = text.removesuffix("\n").removesuffix("\r")
+    if not password:
+        raise SettingsError(f"SPSETL_PASSWORD_FILE: {path} is empty; write the password into it")
+    return SecretStr(password)
+
+
+def is_readable_by_others(path: Path) -> bool:
+    """True if the file's group or everybody may read it. False as well if there is no such file."""
+    try:
+        return bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+    except OSError:
+        return False
+
+
+def check_certificates(*, ca_file: Path | None, client_cert: Path | None) -> None:
+    """Load both files as a TLS connection will, so that a wrong one is named before the first request.
+
+    Raises:
+        SettingsError: One is missing, unreadable or not what it should be.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if ca_file:
+        _check_readable("SPSETL_CA_FILE", ca_file)
+        try:
+            context.load_verify_locations(cafile=ca_file)
+        except ssl.SSLError:
+            raise SettingsError(f"SPSETL_CA_FILE: {ca_file} holds no certificate in PEM format") from None
+    if client_cert:
+        _check_readable("SPSETL_CLIENT_CERT", client_cert)
+        try:
+            # An empty password keeps OpenSSL from asking for one on the terminal, where nobody sits at night.
+            context.load_cert_chain(client_cert, password="")
+        except ssl.SSLError:
+            raise SettingsError(
+                f"SPSETL_CLIENT_CERT: {client_cert} must hold a certificate and its unencrypted key in PEM format"
+            ) from None
+
+
+def _check_readable(setting: str, path: Path) -> None:
+    try:
+        with path.open("rb"):
+            return
+    except OSError as error:
+        raise SettingsError(f"{setting}: {path} cannot be read: {error.strerror}; name an existing file") from None

@@ -1,0 +1,135 @@
+"""The client of one appliance: logs in, asks, repeats what is worth repeating, and counts."""
+
+import logging
+import random
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Final, Self
+
+import stamina
+
+from spsetl.access import Access
+from spsetl.appliance.answers import decode_answer
+from spsetl.appliance.failures import is_transient
+from spsetl.appliance.login import SharedLogin
+from spsetl.appliance.transport import Transport
+from spsetl.errors import LoginError, UnavailableError
+
+# An appliance that restarts is away for minutes: waits of 0.5, 1, 2, … 60 s, and jitter, ten minutes in all.
+_TRIES: Final = 14
+_PATIENCE: Final = 600.0  # seconds, after which no further try begins
+_FIRST_WAIT: Final = 0.5
+_LONGEST_WAIT: Final = 60.0
+_JITTER: Final = 1.0
+# Until something has answered, the address is probably wrong.
+_FIRST_TRIES: Final = 3
+
+_logger = logging.getLogger(__name__)
+# stamina warns of each retry in words of its own; ours name the reason.
+logging.getLogger("stamina").setLevel(logging.ERROR)
+
+
+class Client:
+    """Asks one appliance. Thread-safe; all threads share its login and its connections.
+
+    Args:
+        access: Where the appliance is and how to log in.
+        concurrency: At most so many requests are under way at the same time; further threads wait.
+        timeout: Seconds that the appliance may stay silent.
+    """
+
+    def __init__(self, access: Access, *, concurrency: int = 8, timeout: float = 60) -> None:
+        self._transport = Transport(access, concurrency=concurrency, timeout=timeout)
+        self._login = SharedLogin(access, self._transport)
+        self._remaining_seconds: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections. The login ends by itself: the guide knows no way to end it."""
+        self._transport.close()
+
+    @property
+    def requests_by_kind(self) -> Counter[str]:
+        """How many requests were sent by kind, logins and repeated ones included; a copy."""
+        return self._transport.requests_by_kind
+
+    @property
+    def remaining_seconds(self) -> int | None:
+        """Seconds after which an idle login ends, as the newest answer said (`meta.remaining_seconds`); or None."""
+        return self._remaining_seconds
+
+    def get(self, path: str, params: Mapping[str, str | int] | None = None, *, kind: str) -> Any:
+        """Ask once, and again as long as the failure is passing; the answer's decoded JSON.
+
+        Args:
+            path: Site-relative, as protocol.py makes it, or a link of an answer (`meta.next`).
+            params: Query parameters, not encoded.
+            kind: What is asked for, in words for counts and messages, for example `sessions`.
+
+        Raises:
+            QueryError: The appliance does not understand a filter or a value.
+            TooManyBinsError: A histogram's bins are too small.
+            LoginError: The login is refused, or has ended and cannot be renewed. Not repeated.
+            RightsError: The user lacks a right.
+            NotFoundError: No such session or snapshot any more.
+            RateLimitError: Another holds the snapshot. Not repeated here.
+            UnavailableError: Busy, restarting or broken off, after all tries.
+            ConnectError: No connection, after all tries; an unknown host or an untrusted certificate at once.
+            BadAnswerError: No JSON, a redirect, or a link to another host.
+        """
+        address = self._transport.address(path, params)
+        for attempt in stamina.retry_context(
+            on=_Patience(self._transport, kind),
+            attempts=_TRIES,
+            timeout=_PATIENCE,
+            wait_initial=_FIRST_WAIT,
+            wait_max=_LONGEST_WAIT,
+            wait_jitter=_JITTER,
+        ):
+            with attempt:
+                return self._ask(address, kind)
+        raise AssertionError  # stamina raises what the last try raised
+
+    def _ask(self, address: str, kind: str) -> Any:
+        """One try, with a new login if the old one has ended."""
+        while True:
+            login = self._login.current()
+            answer = self._transport.fetch(address, login.headers, kind=kind)
+            try:
+                content = decode_answer(answer, kind=kind)
+            except LoginError:
+                self._login.forget(login)
+                continue
+            login.accepted = True
+            self._note_remaining_seconds(content)
+            return content
+
+    def _note_remaining_seconds(self, content: Any) -> None:
+        meta = content.get("meta") if isinstance(content, dict) else None
+        seconds = meta.get("remaining_seconds") if isinstance(meta, dict) else None
+        if isinstance(seconds, int):
+            self._remaining_seconds = seconds
+
+
+class _Patience:
+    """Says after a failed try whether to try again: no, yes after a usual wait, or after so many seconds."""
+
+    def __init__(self, transport: Transport, kind: str) -> None:
+        self._transport = transport
+        self._kind = kind
+        self._tries = 0
+
+    def __call__(self, error: Exception) -> bool | float:
+        self._tries += 1
+        answered = self._transport.answered
+        if not is_transient(error, answered=answered) or (not answered and self._tries >= _FIRST_TRIES):
+            return False
+        _logger.info("request for %s, try %d: %s", self._kind, self._tries, error)
+        wait = error.retry_after if isinstance(error, UnavailableError) else None
+        # All threads got the same Retry-After, and should not come back in the same instant.
+        return True if wait is None else wait + random.uniform(0, _JITTER)  # noqa: S311 - no secret

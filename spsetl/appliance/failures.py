@@ -1,0 +1,186 @@
+"""What has gone wrong, as an error that says what to do next; no I/O.
+
+Sources: SPS REST API Reference Guide, "Application level error codes" and "Message format" (the object `error`).
+Nothing of an answer's body gets into a message but `error.type` and, where the query itself is wrong, `error.message`.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import orjson
+
+from spsetl.errors import (
+    ApplianceError,
+    BadAnswerError,
+    ConnectError,
+    LoginError,
+    NotFoundError,
+    QueryError,
+    RateLimitError,
+    RightsError,
+    SpsetlError,
+    TooManyBinsError,
+    UnavailableError,
+)
+
+LOGIN: Final = "login"  # the one kind of request that is not for data
+LONGEST_WAIT: Final = 300.0  # seconds; what a Retry-After may ask for
+
+_LONGEST_MESSAGE: Final = 300
+_TYPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,63}")
+_BUSY: Final = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
+
+
+class UnknownHostError(ConnectError):
+    """The host's name does not resolve: a wrong name at first, a failing DNS server later."""
+
+
+class HopelessConnectError(ConnectError):
+    """No connection, and trying again will not change it: an untrusted certificate, no TLS at that port."""
+
+
+def is_transient(error: Exception, *, answered: bool) -> bool:
+    """True if the same request may well succeed later; `answered` if the appliance has ever answered."""
+    if isinstance(error, RateLimitError | HopelessConnectError):
+        return False
+    if isinstance(error, UnknownHostError):
+        return answered
+    return isinstance(error, UnavailableError | ConnectError)
+
+
+def decode_retry_after(text: str | None, *, now: datetime) -> float | None:
+    """The seconds to wait, at most `LONGEST_WAIT`, from a Retry-After header: seconds or a date (RFC 9110, 10.2.3)."""
+    if not text:
+        return None
+    if text.strip().isdecimal():
+        return min(float(text), LONGEST_WAIT)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return min(max((moment - now).total_seconds(), 0.0), LONGEST_WAIT)
+
+
+def decode_error(
+    status: int, content_type: str, body: bytes, *, kind: str, retry_after: float | None = None
+) -> SpsetlError:
+    """The error that an answer other than 200 stands for: by its `error.type` first, by its status second.
+
+    Without the appliance's own `error`, a status may be a proxy's: its 404 must not make a session look gone.
+
+    Args:
+        status: HTTP status.
+        content_type: As the header has it.
+        body: The answer's body.
+        kind: What was asked for; `login` for the login itself.
+        retry_after: Seconds that the answer asked to wait, or None.
+    """
+    error_type, message = _decode_body(body)
+    reason = f"{status} {error_type}".rstrip()
+    if kind == LOGIN and status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED):
+        return _login_error(reason)
+    describe = _BY_TYPE.get(error_type) or (_BY_STATUS.get(status) if error_type else None)
+    if describe:
+        return describe(kind, reason, message)
+    return _status_error(status, error_type, kind, retry_after) or not_json(status, content_type, kind=kind)
+
+
+def _status_error(status: int, error_type: str, kind: str, retry_after: float | None) -> SpsetlError | None:
+    """The error for what a proxy may say in the appliance's stead as well."""
+    reason = f"{status} {error_type}".rstrip()
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return RateLimitError(f"another user, program or host holds the snapshot ({reason}); wait 300 s", retry_after)
+    if status in _BUSY or error_type == "SearchUnavailable":
+        return UnavailableError(f"the appliance is busy or restarting ({reason}, {kind}); try later", retry_after)
+    if status == HTTPStatus.UNAUTHORIZED:
+        return _logged_out(kind, reason, "")
+    if error_type:
+        return ApplianceError(f"the appliance failed ({reason}, {kind}); look into its system log")
+    return None
+
+
+def _login_error(reason: str) -> LoginError:
+    return LoginError(
+        f"the appliance refused the login ({reason}); check the user name, the password or certificate, and "
+        "SPSETL_LOGIN_METHOD before you try again: 20 failures block the user for 10 minutes"
+    )
+
+
+def not_json(status: int, content_type: str, *, kind: str) -> BadAnswerError:
+    """An answer that the appliance would not give."""
+    came = re.sub(r"[^\w/.+-].*", "", content_type, flags=re.DOTALL)[:64] or "no content type"
+    return BadAnswerError(
+        f"the answer to a request for {kind} is {came} instead of JSON ({status}); a proxy may stand before the "
+        "appliance: check SPSETL_URL, HTTPS_PROXY and NO_PROXY"
+    )
+
+
+def redirected(status: int, location: str | None, *, kind: str) -> BadAnswerError:
+    """A redirect: it is never followed, since the login would go along."""
+    try:
+        host = urlsplit(location or "").netloc.rpartition("@")[2]
+    except ValueError:
+        host = ""
+    to = f" to {host}" if host and host.isprintable() else ""
+    return BadAnswerError(
+        f"a request for {kind} is redirected{to} ({status}); set SPSETL_URL to the appliance's own address"
+    )
+
+
+def _decode_body(body: bytes) -> tuple[str, str]:
+    """`error.type` and `error.message`, both empty where the body is not the appliance's."""
+    try:
+        answer: Any = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return "", ""
+    error = answer.get("error") if isinstance(answer, dict) else None
+    if not isinstance(error, dict) or not _TYPE.fullmatch(str(error.get("type"))):
+        return "", ""
+    words = "".join(letter if letter.isprintable() else " " for letter in str(error.get("message", ""))).split()
+    return str(error["type"]), " ".join(words)[:_LONGEST_MESSAGE]
+
+
+def _query_error(_kind: str, reason: str, message: str) -> SpsetlError:
+    return QueryError(f"the appliance does not accept the query ({reason}): {message}")
+
+
+def _too_many_bins(_kind: str, reason: str, _message: str) -> SpsetlError:
+    return TooManyBinsError(f"too many bins for the appliance ({reason}); take a larger bin size or a shorter range")
+
+
+def _rights_error(kind: str, reason: str, _message: str) -> SpsetlError:
+    return RightsError(
+        f'the user may not read {kind} ({reason}); an administrator must grant the "Search" privilege, '
+        'with "Search > Access all sessions", or only a part of the sessions is seen'
+    )
+
+
+def _not_found(kind: str, reason: str, _message: str) -> SpsetlError:
+    return NotFoundError(f"the appliance no longer has what was asked for, or never had it ({reason}, {kind})")
+
+
+def _logged_out(kind: str, reason: str, _message: str) -> SpsetlError:
+    return LoginError(f"the appliance does not accept the login it gave ({reason}, {kind}); does a proxy drop cookies?")
+
+
+_BY_TYPE: Final[dict[str, Callable[[str, str, str], SpsetlError]]] = {
+    "InvalidQuery": _query_error,
+    "InvalidQueryValue": _query_error,
+    "TooMuchBucketsInResult": _too_many_bins,
+    "Unauthenticated": _logged_out,
+    "AuthenticationFailure": _logged_out,
+    "Unauthorized": _rights_error,
+    "NotFound": _not_found,
+}
+_BY_STATUS: Final[dict[int, Callable[[str, str, str], SpsetlError]]] = {
+    HTTPStatus.BAD_REQUEST: _query_error,
+    HTTPStatus.UNAUTHORIZED: _logged_out,
+    HTTPStatus.FORBIDDEN: _rights_error,
+    HTTPStatus.NOT_FOUND: _not_found,
+}

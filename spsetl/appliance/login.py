@@ -1,0 +1,107 @@
+"""The one login that all threads share: made at the first request, and made anew when it has ended.
+
+Source: SPS REST API Reference Guide, "Authenticate to the SPS REST API".
+"""
+
+import base64
+import threading
+from dataclasses import dataclass
+
+from spsetl.access import Access
+from spsetl.appliance.answers import check_status
+from spsetl.appliance.failures import LOGIN, is_transient, not_json
+from spsetl.appliance.protocol import AUTHENTICATION_PATH
+from spsetl.appliance.transport import Headers, Transport, make_headers
+from spsetl.errors import LoginError, SpsetlError
+
+SESSION_COOKIE = "session_id"
+
+
+@dataclass(eq=False)
+class Login:
+    """One login: the headers that carry its cookies, and whether the appliance has ever accepted it."""
+
+    headers: Headers
+    accepted: bool = False
+
+
+class SharedLogin:
+    """Keeps the threads' common login. However many find it ended, only one makes it anew.
+
+    A refused login is final: 20 failures block the user for 10 minutes. One that failed for want of an appliance fails
+    for all who waited for it, and may be tried again.
+    """
+
+    def __init__(self, access: Access, transport: Transport) -> None:
+        self._access = access
+        self._transport = transport
+        self._lock = threading.Lock()
+        self._login: Login | None = None
+        self._failure: SpsetlError | None = None
+        self._failures = 0
+
+    def current(self) -> Login:
+        """The login, made if there is none.
+
+        Raises:
+            SpsetlError: It could not be made.
+        """
+        login, seen = self._login, self._failures
+        if login:
+            return login
+        with self._lock:
+            if self._failure and (seen != self._failures or not is_transient(self._failure, answered=True)):
+                raise self._failure
+            if self._login is None:
+                self._login = self._make()
+            return self._login
+
+    def forget(self, login: Login) -> None:
+        """Do not use that login any more. Another that has taken its place stays.
+
+        Raises:
+            LoginError: The appliance has never accepted it: another one would fare no better.
+        """
+        if not login.accepted:
+            raise LoginError(
+                "the appliance does not accept the login that it has just given; does a proxy drop or change cookies?"
+            )
+        with self._lock:
+            if self._login is login:
+                self._login = None
+
+    def _make(self) -> Login:
+        try:
+            login = log_in(self._access, self._transport)
+        except SpsetlError as error:
+            self._failure, self._failures = error, self._failures + 1
+            raise
+        self._failure = None
+        return login
+
+
+def log_in(access: Access, transport: Transport) -> Login:
+    """Log in once: by HTTP Basic in UTF-8, or with the client certificate of the connection.
+
+    All cookies of the answer are kept; a cluster behind a load balancer may add its own to `session_id`.
+
+    Raises:
+        LoginError: Refused.
+        SpsetlError: No answer, or not the appliance's.
+    """
+    params = {"type": "x509"} if access.client_cert else {}
+    if access.login_method:
+        params["login_method"] = access.login_method
+    answer = transport.fetch(transport.address(AUTHENTICATION_PATH, params), _credentials(access), kind=LOGIN)
+    check_status(answer, kind=LOGIN)
+    if SESSION_COOKIE not in answer.cookies:
+        raise not_json(answer.status, answer.content_type, kind=f"a {LOGIN}, without the cookie {SESSION_COOKIE}")
+    return Login(make_headers(Cookie="; ".join(f"{name}={value}" for name, value in answer.cookies.items())))
+
+
+def _credentials(access: Access) -> Headers:
+    if access.password is None:
+        return make_headers()
+    # requests would encode Latin-1, in which most passwords beyond ASCII come out wrong or not at all.
+    pair = f"{access.username}:{access.password.get_secret_value()}".encode()
+    return make_headers(Authorization=f"Basic {base64.b64encode(pair).decode()}")

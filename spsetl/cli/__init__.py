@@ -1,0 +1,60 @@
+"""The command line: commands, exit codes, and what a person sees. Data goes to stdout, talk to stderr."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from spsetl import __version__
+from spsetl.errors import SpsetlError
+
+INTERRUPTED = 130
+
+app = App(
+    name="spsetl",
+    help="Copies the session audit of One Identity SPS appliances into Parquet and DuckDB, completely.",
+    version=__version__,
+    help_format="plaintext",
+)
+# By name, so that `spsetl stats` does not wait for the import of what only `spsetl simulate` needs.
+app.command("spsetl.cli.demo:demo", name="demo")
+app.command("spsetl.cli.sync:sync", name="sync")
+app.command("spsetl.cli.status:status", name="status")
+app.command("spsetl.cli.ask:stats", name="stats")
+app.command("spsetl.cli.ask:histogram", name="histogram")
+app.command("spsetl.cli.ask:sql", name="sql")
+app.command("spsetl.cli.simulate:simulate", name="simulate")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command.
+
+    Returns:
+        The exit code: 0 done, 2 wrong usage, 3 incomplete, 4 login or rights, 5 appliance, 6 locked, 130 interrupted.
+    """
+    try:
+        result = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        _complain(f"{' '.join(str(error).split())} See spsetl --help")
+        return 2
+    except SpsetlError as error:
+        _complain(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        _complain("interrupted; what was fetched is kept, run again to go on")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`): no failure, and nothing left to say to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return result if isinstance(result, int) else 0
+
+
+def _complain(message: str) -> None:
+    print(f"spsetl: {message}", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """The entry point of the command `spsetl`."""
+    sys.exit(run(sys.argv[1:]))

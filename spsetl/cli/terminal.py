@@ -1,0 +1,137 @@
+"""What a person sees: progress on standard error, tables on standard output."""
+
+import csv
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Final, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+SECONDS_BETWEEN_LINES: Final = 5.0
+
+
+class _RateColumn(ProgressColumn):
+    """How many a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f}/s" if speed else "", style="progress.data.speed")
+
+
+class Bars(AbstractContextManager["Bars"]):
+    """A bar for each stage, alive for as long as the block lasts."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description:<9}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _RateColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def begin(self, stage: str, total: int | None) -> None:
+        """Start the stage's bar."""
+        if stage in self._tasks:
+            self._progress.reset(self._tasks[stage], total=total)
+        else:
+            self._tasks[stage] = self._progress.add_task(stage, total=total)
+
+    def advance(self, stage: str, amount: int) -> None:
+        """Move the stage's bar."""
+        self._progress.advance(self._tasks[stage], amount)
+
+    def say(self, message: str) -> None:
+        """A line above the bars."""
+        self._progress.console.print(escape(message), highlight=False)
+
+
+class Lines(AbstractContextManager["Lines"]):
+    """Plain lines, one every few seconds: for logs, cron and pipes."""
+
+    def __init__(self) -> None:
+        self._done: dict[str, int] = {}
+        self._total: dict[str, int | None] = {}
+        self._began: dict[str, float] = {}
+        self._said = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        for stage in self._done:
+            self._report(stage)
+
+    def begin(self, stage: str, total: int | None) -> None:
+        """Start counting."""
+        self._done[stage], self._total[stage], self._began[stage] = 0, total, time.monotonic()
+
+    def advance(self, stage: str, amount: int) -> None:
+        """Count, and say so now and then."""
+        self._done[stage] += amount
+        if time.monotonic() - self._said >= SECONDS_BETWEEN_LINES:
+            self._said = time.monotonic()
+            self._report(stage)
+
+    def _report(self, stage: str) -> None:
+        done, total = self._done[stage], self._total[stage]
+        rate = done / max(time.monotonic() - self._began[stage], 0.001)
+        of = f" of {total:,}" if total is not None else ""
+        self.say(f"{stage}: {done:,}{of}, {rate:,.0f}/s")
+
+    def say(self, message: str) -> None:
+        """One line."""
+        print(message, file=sys.stderr, flush=True)
+
+
+def show_progress() -> Bars | Lines:
+    """Bars on a terminal, lines elsewhere."""
+    return Bars() if sys.stderr.isatty() else Lines()
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A table for a person. Values are never read as markup."""
+    table = Table(*[escape(column) for column in columns])
+    for row in rows:
+        table.add_row(*[Text("" if value is None else _printable(str(value))) for value in row])
+    # A pipe has no width: nothing may be cut off or folded there.
+    width = None if sys.stdout.isatty() else 10_000
+    Console(width=width, soft_wrap=True).print(table)
+
+
+def _printable(text: str) -> str:
+    """Control characters of hostile content must not reach the terminal."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Comma-separated values with a line of names."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)

@@ -1,0 +1,174 @@
+"""Gathers rows out of the appliance's answers and hands them on as Arrow."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from spsetl import schema
+from spsetl.flatten.batches import build_batch
+from spsetl.flatten.document import UnreadableError
+from spsetl.flatten.rows import Row, SessionRow, read_detail, read_key, read_session
+from spsetl.flatten.values import canonical_json, hash_of, is_unicode, raw_json
+from spsetl.schema import Table
+
+_NOT_UNICODE = "text that is not Unicode"
+
+
+@dataclass(slots=True)
+class _Details:
+    """One session's channels, events or alerts, and what could not be read of them."""
+
+    rows: list[Row] = field(default_factory=list)
+    unreadable: list[Row] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        return len(self.rows) + len(self.unreadable)
+
+
+class Flattener:
+    """Turns answers into Arrow batches of one appliance and one run.
+
+    Nothing of an answer is lost: each field is in a column, in `session_lists`, in `session_scores` or in `extra`, but
+    for links to sub-resources; a row that cannot be read is in `quarantine`, whole. And nothing is doubled: between two
+    `take()`, of a session's versions the one with the highest revision is kept (the later of two equal ones), with its
+    lists and scores alone; adding a session's channels, events or alerts again replaces the former.
+
+    Args:
+        appliance: Its name, the first part of every key.
+        run_id: The sync that fetches.
+    """
+
+    def __init__(self, *, appliance: str, run_id: str) -> None:
+        self._constants = {"appliance": appliance, "run_id": run_id}
+        self._sessions: dict[str, SessionRow] = {}
+        self._details: dict[tuple[str, str], _Details] = {}
+        self._unreadable: list[Row] = []
+        self._rows = 0
+
+    @property
+    def rows(self) -> int:
+        """Rows gathered since the last `take()`, in all tables."""
+        return self._rows
+
+    def add_sessions(self, items: Sequence[Any], *, extracted_at: datetime) -> None:
+        """Gather sessions.
+
+        Args:
+            items: As the list gives them, `{"key", "body", "meta"}` ("Audited sessions").
+            extracted_at: When the answer came; with a zone.
+        """
+        moment = _naive_utc(extracted_at)
+        for item in items:
+            try:
+                self._keep(read_session(item, moment))
+            except UnreadableError as error:
+                self._unreadable.append(_quarantined(schema.SESSIONS, read_key(item), item, str(error), moment))
+                self._rows += 1
+            except UnicodeEncodeError:
+                self._unreadable.append(_quarantined(schema.SESSIONS, read_key(item), item, _NOT_UNICODE, moment))
+                self._rows += 1
+
+    def _keep(self, row: SessionRow) -> None:
+        former = self._sessions.get(row.key)
+        if former is not None:
+            if former.version > row.version:
+                return
+            self._rows -= former.size
+        self._sessions[row.key] = row
+        self._rows += row.size
+
+    def add_details(self, table: Table, session_key: str, items: Sequence[Any], *, extracted_at: datetime) -> None:
+        """Gather all channels, events or alerts of one session, in place of those gathered of it before.
+
+        An item that repeats another is left out; one that repeats its key with other contents goes to quarantine.
+
+        Args:
+            table: `schema.CHANNELS`, `EVENTS` or `ALERTS`.
+            session_key: The session they belong to.
+            items: As the appliance gives them, bare or as `{"key", "body"}` ("Session events", "Session alerts").
+            extracted_at: When the answer came; with a zone.
+        """
+        details = _read_details(table, session_key, items, _naive_utc(extracted_at))
+        former = self._details.get((table.name, session_key))
+        self._details[table.name, session_key] = details
+        self._rows += details.size - (former.size if former else 0)
+
+    def take(self) -> dict[str, pa.RecordBatch]:
+        """All that was gathered, by table; tables without rows are left out. Nothing is gathered afterwards."""
+        sessions, details, unreadable = self._sessions, self._details, self._unreadable
+        self._sessions, self._details, self._unreadable, self._rows = {}, {}, [], 0
+        rows: dict[str, list[Any]] = {
+            schema.SESSIONS.name: [row.values for row in sessions.values()],
+            schema.SESSION_LISTS.name: list(_list_rows(sessions.values())),
+            schema.SESSION_SCORES.name: list(_score_rows(sessions.values())),
+            **{table.name: [] for table in schema.DETAIL_TABLES},
+            schema.QUARANTINE.name: unreadable,
+        }
+        for (name, _), found in details.items():
+            rows[name] += found.rows
+            rows[schema.QUARANTINE.name] += found.unreadable
+        return {
+            name: build_batch(schema.BY_NAME[name], gathered, self._constants)
+            for name, gathered in rows.items()
+            if gathered
+        }
+
+
+def _read_details(table: Table, session_key: str, items: Sequence[Any], moment: datetime) -> _Details:
+    details = _Details()
+    seen: dict[Any, Any] = {}
+    slot = table.names.index(table.key[-1])
+    all_unicode = is_unicode(items)
+    for item in items:
+        try:
+            if not all_unicode and not is_unicode(item):
+                raise UnreadableError(_NOT_UNICODE)  # noqa: TRY301 handled like every other reason
+            row = read_detail(table, session_key, item, moment)
+            key = row[slot]
+            if key not in seen:
+                seen[key] = item
+                details.rows.append(row)
+            elif canonical_json(seen[key]) != canonical_json(item):
+                raise UnreadableError(f"{table.key[-1]} repeated with other contents")  # noqa: TRY301 the same
+        except UnreadableError as error:
+            details.unreadable.append(_quarantined(table, session_key, item, str(error), moment))
+    return details
+
+
+def _quarantined(table: Table, session_key: str | None, item: Any, reason: str, moment: datetime) -> Row:
+    """A row of `quarantine`: what the columns say, in their order."""
+    raw = raw_json(item)
+    # Two sessions can have one and the same unreadable event: two rows, which only their hash tells apart.
+    belongs_to = session_key if table.parent else ""
+    values = {
+        "table_name": table.name,
+        "session_key": session_key,
+        "reason": reason,
+        "raw": raw,
+        "row_hash": hash_of(f"{belongs_to}\n{raw}".encode()),
+        "extracted_at": moment,
+    }
+    return [values.get(name) for name in schema.QUARANTINE.names]
+
+
+def _list_rows(sessions: Iterable[SessionRow]) -> Iterator[tuple[None, str, str, int, str]]:
+    for row in sessions:
+        for name, entries in row.lists.items():
+            for position, value in entries:
+                yield None, row.key, name, position, value
+
+
+def _score_rows(sessions: Iterable[SessionRow]) -> Iterator[tuple[None, str, str, float]]:
+    for row in sessions:
+        for algorithm, score in row.scores.items():
+            yield None, row.key, algorithm, score
+
+
+def _naive_utc(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError("extracted_at has no zone")
+    return moment.astimezone(UTC).replace(tzinfo=None)

@@ -1,0 +1,148 @@
+"""Items of the appliance's lists into rows of sessions, channels, events and alerts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from spsetl import schema
+from spsetl.flatten.document import Document, UnreadableError
+from spsetl.flatten.paths import compile_paths
+from spsetl.flatten.values import canonical_json, hash_of, to_json
+from spsetl.schema import SESSIONS, Table
+
+Row = list[Any]
+"""One value per column of its table."""
+
+# Beside a body stand its key and, in `meta`, links to itself. What else stands there is kept in `extra`, under a name
+# that no field of a body has.
+_BESIDE_BODY: Final = frozenset({"key", "body", "meta"})
+BESIDE: Final = "$item"
+
+_PATHS: Final = {table.name: compile_paths(table) for table in (SESSIONS, *schema.DETAIL_TABLES)}
+_EXTRACTED_AT: Final = {name: schema.BY_NAME[name].names.index("extracted_at") for name in _PATHS}
+_EXTRA: Final = {name: schema.BY_NAME[name].names.index("extra") for name in _PATHS}
+_SESSION_KEY: Final = {name: schema.BY_NAME[name].names.index("session_key") for name in _PATHS}
+
+_KEY: Final = {table.name: table.names.index(table.key[-1]) for table in schema.DETAIL_TABLES}
+_CHANNEL_ID: Final = schema.CHANNELS.names.index("channel_id")
+
+
+def _session_slot(name: str) -> int:
+    return SESSIONS.names.index(name)
+
+
+_REVISION: Final = _session_slot("revision")
+_START_TIME: Final = _session_slot("start_time")
+_INDEX_STATUS: Final = _session_slot("recording_index_status")
+_CHANNELS_STATUS: Final = _session_slot("channels_status")
+_EVENTS_STATUS: Final = _session_slot("events_status")
+_ALERTS_STATUS: Final = _session_slot("alerts_status")
+_ROW_HASH: Final = _session_slot("row_hash")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A session, its lists and its scores."""
+
+    key: str
+    values: Row
+    lists: Mapping[str, list[tuple[int, str]]]
+    scores: Mapping[str, float]
+
+    @property
+    def size(self) -> int:
+        """Rows in all tables."""
+        return 1 + len(self.scores) + sum(map(len, self.lists.values()))
+
+    @property
+    def version(self) -> tuple[bool, int]:
+        """Grows with the revision; a session that hides its revision comes before all that have one."""
+        revision = self.values[_REVISION]
+        return revision is not None, revision or 0
+
+
+def read_session(item: Any, extracted_at: datetime) -> SessionRow:
+    """One item of `GET /api/audit/sessions` ("Audited sessions"), all but what is the same in each row.
+
+    Raises:
+        UnreadableError: It is no session, a value does not fit its column, or there is no start_time to place it by.
+        UnicodeEncodeError: A text is not Unicode.
+    """
+    key = read_key(item)
+    if key is None:
+        raise UnreadableError("key: not there, or neither text nor an integer")
+    body = item.get("body")
+    if not isinstance(body, dict):
+        raise UnreadableError("body: not an object")
+    row_hash = hash_of(canonical_json(body))
+    document = Document(body, _PATHS[SESSIONS.name], len(SESSIONS.columns))
+    if document.unknown:
+        document.gather_lists()
+    values = document.values
+    if values[_START_TIME] is None:
+        raise UnreadableError("start_time: missing")
+    _finish(SESSIONS, document, key, extracted_at, beside=_beside_body(item, key))
+    has_events = values[_INDEX_STATUS] not in schema.INDEX_STATUS_WITHOUT_EVENTS
+    values[_CHANNELS_STATUS] = values[_ALERTS_STATUS] = schema.PENDING
+    values[_EVENTS_STATUS] = schema.PENDING if has_events else schema.NOT_INDEXED
+    values[_ROW_HASH] = row_hash
+    return SessionRow(key, values, document.lists, document.scores)
+
+
+def read_key(item: Any) -> str | None:
+    """The item's key as text; None where it has none that can be used."""
+    key = item.get("key") if isinstance(item, dict) else None
+    if isinstance(key, int) and not isinstance(key, bool):
+        return str(key)
+    return key if isinstance(key, str) and key and _is_text(key) else None
+
+
+def read_detail(table: Table, session_key: str, item: Any, extracted_at: datetime) -> Row:
+    """One channel, event or alert ("Session events", "Session alerts"), all but what is the same in each row.
+
+    Raises:
+        UnreadableError: It is none, a value does not fit its column, or it has no key.
+    """
+    if not isinstance(item, dict):
+        raise UnreadableError("not an object")
+    body = item.get("body")
+    is_wrapped = table is schema.CHANNELS or (isinstance(body, dict) and "record_id" not in item)
+    content = body if is_wrapped else item
+    if not isinstance(content, dict):
+        raise UnreadableError("body: not an object")
+    document = Document(content, _PATHS[table.name], len(table.columns))
+    slot = _KEY[table.name]
+    values = document.values
+    if table is schema.CHANNELS:
+        values[slot] = read_key(item) or values[_CHANNEL_ID]
+    if values[slot] in {None, ""}:
+        raise UnreadableError(f"{table.key[-1]}: missing")
+    beside = _beside_body(item, str(values[slot])) if is_wrapped else {}
+    _finish(table, document, session_key, extracted_at, beside=beside)
+    return values
+
+
+def _beside_body(item: Mapping[str, Any], key: str) -> dict[str, Any]:
+    if item.keys() <= _BESIDE_BODY and str(item.get("key")) == key:
+        return {}
+    found = {name: value for name, value in item.items() if name not in _BESIDE_BODY}
+    return found if str(item.get("key", key)) == key else found | {"key": item["key"]}
+
+
+def _finish(
+    table: Table, document: Document, session_key: str, extracted_at: datetime, *, beside: Mapping[str, Any]
+) -> None:
+    name, values = table.name, document.values
+    if document.unknown or beside:
+        values[_EXTRA[name]] = to_json(document.extra() | ({BESIDE: beside} if beside else {}))
+    values[_SESSION_KEY[name]] = session_key
+    values[_EXTRACTED_AT[name]] = extracted_at
+
+
+def _is_text(key: str) -> bool:
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,245 @@
+"""A session's document, as `GET /api/audit/sessions/<key>` answers it ("Audited sessions", Response)."""
+
+from typing import Any
+from urllib.parse import quote
+
+from spsetl.simulator import vocabulary as words
+from spsetl.simulator.dice import Dice
+from spsetl.simulator.facts import Facts, facts_of
+from spsetl.simulator.sessions import ARCHIVED, INDEXED, PROGRESS, RESCORED, SCORED, Session
+from spsetl.simulator.spec import WorldSpec
+from spsetl.simulator.times import DAY, SECOND, iso, to_datetime
+
+Document = dict[str, Any]
+
+SESSIONS_PATH = "/api/audit/sessions"
+INDEX_STATUS = (
+    "CHANNEL_OPEN", "NOT_INDEXED", "INDEXING_IN_PROGRESS", "INDEXED", "INDEXING_NOT_REQUIRED", "INDEXING_FAILED",
+    "NO_TRAIL",
+)  # fmt: skip
+# What a session's own answer has and a list with `fields=*` lacks.
+NOT_DISPLAYED = ("alerts", "channels", "events", "hidden", "indexing", "phantom", "revision", "trail_downloads")
+_OFFSET_MINUTES = 300
+
+
+def href(key: str) -> str:
+    """Where the session is; the key is quoted whole."""
+    return f"{SESSIONS_PATH}/{quote(key, safe='')}"
+
+
+def index_status(session: Session, facts: Facts) -> str:
+    """How far the recording is indexed, by name; tests may have set it."""
+    for path, value in reversed(session.overrides):
+        if path == "recording.index_status":
+            return INDEX_STATUS[value] if isinstance(value, int) else str(value)
+    if session.end is None:
+        return INDEX_STATUS[0]
+    if facts.fate in {"INDEXED", "INDEXING_FAILED"}:
+        waiting = INDEX_STATUS[2] if session.has(PROGRESS) else INDEX_STATUS[1]
+        return facts.fate if session.has(INDEXED) else waiting
+    return facts.fate
+
+
+def document_of(spec: WorldSpec, session: Session) -> Document:
+    """The full body, as it is now: ISO times, current spelling."""
+    facts = facts_of(spec, session.number)
+    dice = Dice(spec.seed, "document", session.number)
+    body = _outline(spec, session, facts, dice)
+    body["user"] = _user(spec, facts, dice)
+    if facts.recorded:
+        body["recording"] = _recording(spec, session, facts, dice)
+    if session.has(SCORED):
+        body["analytics"] = _analytics(session, facts, Dice(spec.seed, "analytics", session.number))
+    if facts.origin == "LOG":
+        body["log"] = {
+            "adapter_name": dice.pick(("sshd", "winlogon")),
+            "auth_method": dice.pick(words.AUTH_METHODS),
+            "syslog_time": iso(session.start + 200),
+        }
+    if facts.origin == "VAULT":
+        body["vault"] = _vault(session, facts, dice)
+    if facts.part == "unknown fields" or dice.share(spec.unknown_fields):
+        _add_unknown(body, dice)
+    for path, value in session.overrides:
+        set_path(body, path, value)
+    return body
+
+
+def set_path(document: Document, path: str, value: Any) -> None:
+    """Puts a value at a dotted path, making the objects on the way."""
+    *parents, last = path.split(".")
+    place = document
+    for name in parents:
+        inner = place.get(name)
+        if not isinstance(inner, dict):
+            inner = place[name] = {}
+        place = inner
+    place[last] = value
+
+
+def _outline(spec: WorldSpec, session: Session, facts: Facts, dice: Dice) -> Document:
+    offset = _OFFSET_MINUTES if facts.part == "offset" or dice.share(spec.offsets) else 0
+    end = session.end
+    link = href(session.key)
+    has_link = facts.recorded and facts.fate != "NO_TRAIL" and dice.share(0.5)
+    body: Document = {
+        "active": end is None,
+        "alerts": {"href": f"{link}/alerts"},
+        "channels": {"href": f"{link}/channels"},
+        "client": _endpoint(f"10.{dice.pick(words.SUBNETS)}.7.{facts.client}", "", dice.between(1025, 65_535)),
+        "creation_time": iso(session.created),
+        "duration": None if end is None else (end - session.start) // SECOND,
+        "end_time": None if end is None else iso(end, offset),
+        "events": {"href": f"{link}/events"},
+        "hidden": facts.part == "hidden" or dice.share(0.01),
+        "indexing": {"href": f"{link}/indexing"},
+        "node_id": dice.pick(words.NODES),
+        "origin": facts.origin,
+        "phantom": dice.share(0.01),
+        "protocol": facts.protocol,
+        "revision": session.revision,
+        "server": _server(facts),
+        "start_time": iso(session.start, offset),
+        "trail_download_link": f"https://sps.example.com{link}/audit_trail" if has_link else None,
+        "trail_downloads": {"href": f"{link}/trail_downloads"},
+        "verdict": "ACCEPT" if facts.accepted else dice.pick(words.REFUSALS),
+    }
+    # Every number is drawn whatever the session's state: else a change would shift all that is drawn after it.
+    way = dice.below(3)
+    if end is None:
+        _set_duration_of_active(body, session, way)
+    return body
+
+
+def _set_duration_of_active(body: Document, session: Session, way: int) -> None:
+    """A computed value: null, absent or as it was when the record was made."""
+    if way == 0:
+        del body["duration"]
+    elif way == 1:
+        body["duration"] = (session.created - session.start) // SECOND
+
+
+def _endpoint(ip: str, name: str, port: int) -> Document:
+    return {"ip": ip, "name": name or ip, "port": port}
+
+
+def _server(facts: Facts) -> Document:
+    ip = f"10.110.100.{facts.server + 1}"
+    name = f"{words.SERVER_NAMES[facts.server % len(words.SERVER_NAMES)]}{facts.server:02d}.example.com"
+    named = facts.server % 3 != 0
+    return {"id": name if named else ip, **_endpoint(ip, name if named else "", words.PORTS[facts.protocol])}
+
+
+def _user(spec: WorldSpec, facts: Facts, dice: Dice) -> Document:
+    accounts = [dice.pick(words.ACCOUNTS), dice.pick(words.ACCOUNTS), facts.user]
+    count = dice.weighted(((1, 88), (2, 8), (0, 4)))
+    scalar = facts.part == "scalar" or dice.share(spec.scalar_server_username)
+    domain = dice.pick((None, *words.DOMAINS))
+    user: Document = {"id": facts.user, "name": facts.user}
+    if dice.share(0.5):
+        user |= {"gateway_username": facts.user, "gateway_username_domain": domain, "name_domain": domain}
+    accounts = ["root", "admin"] if facts.part == "two accounts" else accounts[:count]
+    if scalar:
+        user["server_username"] = accounts[0] if accounts else None
+    else:
+        user["server_username"] = accounts
+    if facts.protocol == "RDP":
+        user["server_username_domain"] = dice.pick(words.DOMAINS)
+    return user
+
+
+def _recording(spec: WorldSpec, session: Session, facts: Facts, dice: Dice) -> Document:
+    policy = f"{facts.protocol.lower()}-policy-{facts.policy}"
+    status = index_status(session, facts)
+    extracted = status == "INDEXED"
+    as_number = facts.part == "status number" or dice.share(spec.index_status_numbers)
+    terminal = facts.protocol in words.TERMINAL_PROTOCOLS
+    recording: Document = {
+        "archived": session.has(ARCHIVED),
+        "auth_method": dice.pick(words.AUTH_METHODS),
+        "channel_policy": dice.pick(words.CHANNEL_POLICIES),
+        "command_extracted": extracted and terminal,
+        "connection_policy": policy,
+        "connection_policy_id": f"15682863055beac3c8d2{facts.policy}{words.PORTS[facts.protocol]}",
+        "content_reference_id": session.number + 1,
+        "has_accepted_channel": facts.accepted,
+        "index_status": INDEX_STATUS.index(status) if as_number else status,
+        "network_id": dice.pick(words.NETWORKS),
+        "server_local": _endpoint("10.110.0.1", "", dice.between(30_000, 60_000)),
+        "session_id": f"svc/{session.key[:20]}/{policy}:{session.number}",
+        "target": _endpoint(f"10.110.100.{facts.server + 1}", "", words.PORTS[facts.protocol]),
+        "verdict": dice.pick(words.ACCEPTANCES) if facts.accepted else dice.pick(words.REFUSALS),
+        "window_title_extracted": extracted and not terminal,
+    }
+    if not facts.accepted:
+        recording["deny_reason"] = dice.pick((None, *words.DENY_REASONS))
+    elsewhere = dice.share(0.5)
+    if status != "NO_TRAIL":
+        _add_trail(recording, session, elsewhere=elsewhere)
+    return recording
+
+
+def _add_trail(recording: Document, session: Session, *, elsewhere: bool) -> None:
+    archive = None
+    if session.has(ARCHIVED):
+        archive = {
+            "date": iso(session.milestones[ARCHIVED] // DAY * DAY + 5 * SECOND),
+            "path": f"{to_datetime(session.start).date()}/",
+            "policy": "8106930065bf7eb4c3cf59",
+            "server": "\\\\10.20.30.40\\archive\\abc123 (user: archiver)",
+        }
+    if elsewhere and archive:
+        recording["archive"], archive = archive, None
+    recording["audit_trail"] = {"archive": archive, "download": {"href": f"{href(session.key)}/audit_trail"}}
+
+
+def _analytics(session: Session, facts: Facts, dice: Dice) -> Document:
+    score = dice.below(101)
+    if session.has(RESCORED):
+        score = dice.below(101)
+    else:
+        dice.draw()
+    details = {name: {"score": round(dice.below(1001) / 10, 1)} for name in words.ALGORITHMS if dice.share(0.5)}
+    events = dict.fromkeys(dice.pick(words.INTERESTING) for _ in range(dice.below(4)))
+    scripted = dice.share(0.05)
+    analytics: Document = {
+        "bucketed_duration": str(((session.end or session.start) - session.start) // (600 * SECOND)),
+        "bucketed_starting_hour": str(to_datetime(session.start).hour),
+        "interesting_events": list(events),
+        "score": {"aggregated": score, "details": details} if dice.share(0.7) else {"aggregated": score},
+        "scripted": scripted,
+        "similar_sessions": [dice.text(20, words.ALPHABET) for _ in range(dice.weighted(((0, 9), (2, 1))))],
+        "tags": [dice.pick(words.TAGS)] if dice.share(0.2) else [],
+    }
+    if dice.share(0.5):
+        reason = {"result": scripted, "reason": "regular intervals" if scripted else "baseline not built yet"}
+        analytics["scripted_results"] = {"clockmaster": reason} if facts.accepted else {}
+    return analytics
+
+
+def _vault(session: Session, facts: Facts, dice: Dice) -> Document:
+    return {
+        "access_request_type": dice.pick(("Ssh", "RemoteDesktop")),
+        "account_id": str(dice.below(500)),
+        "account_name": dice.pick(words.ACCOUNTS),
+        "appliance_id": "0050568A",
+        "appliance_name": "vault-1",
+        "asset_partition_id": "-1",
+        "auto_approved": dice.share(0.6),
+        "available": True,
+        "created": {
+            "timestamp": iso(session.start - dice.below(DAY)),
+            "user": {"id": str(facts.client), "name": facts.user, "provider": {"name": "local"}},
+        },
+        "expired": dice.share(0.1),
+        "is_emergency": dice.share(0.02),
+    }
+
+
+def _add_unknown(body: Document, dice: Dice) -> None:
+    """Fields that no document names: a nested object, a list of scalars, a scalar."""
+    body["ticketing"] = {"approver": {"name": dice.pick(words.USERS), "level": dice.below(4)}, "ids": [dice.below(9999)]}
+    body["labels"] = [dice.pick(words.TAGS), "ünknown, label"]
+    body["carbon_grams"] = dice.below(1000) / 8
+    if "recording" in body:
+        body["recording"]["codec"] = dice.pick(("h264", None))

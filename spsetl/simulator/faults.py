@@ -1,0 +1,79 @@
+"""Bad days: which answers fail, and how; by dice that always fall the same way, or on a test's order."""
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from spsetl.simulator.answers import Answer, ApiError, html, unauthenticated
+from spsetl.simulator.dice import Dice
+from spsetl.simulator.quirks import Quirks
+
+
+class Fault(StrEnum):
+    """A kind of failure. The last three never bring a whole answer."""
+
+    UNAVAILABLE = "unavailable"
+    BAD_GATEWAY = "bad_gateway"
+    SERVICE_UNAVAILABLE = "service_unavailable"
+    HTML = "html"
+    LOG_OUT = "log_out"
+    HALF_BODY = "half_body"
+    RESET = "reset"
+    HANG = "hang"
+
+
+# The order in which the shares of the quirks are laid on the dice.
+_SHARES: Final = tuple(Fault)
+
+
+@dataclass
+class Faults:
+    """Decides for each request whether it fails. `order` makes the next requests fail."""
+
+    quirks: Quirks
+    _count: int = 0
+    _ordered: deque[tuple[Fault, str]] = field(default_factory=deque)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def order(self, fault: Fault, times: int, kind: str) -> None:
+        """The next requests of that kind fail like this; an empty kind means any but logins."""
+        with self._lock:
+            self._ordered.extend([(fault, kind)] * times)
+
+    def next(self, kind: str) -> Fault | None:
+        """The failure of this request, or None."""
+        with self._lock:
+            for at, (fault, wanted) in enumerate(self._ordered):
+                if wanted == kind or (not wanted and kind != "authentication"):
+                    del self._ordered[at]
+                    return fault
+            if kind == "authentication" and not self.quirks.fail_logins:
+                return None
+            self._count += 1
+            return self._drawn(self._count)
+
+    def _drawn(self, count: int) -> Fault | None:
+        at = Dice(self.quirks.fault_seed, "fault", count).draw() / 2**32
+        for fault in _SHARES:
+            at -= getattr(self.quirks, fault.value)
+            if at < 0:
+                return fault
+        return None
+
+
+def failed_answer(fault: Fault, quirks: Quirks, path: str) -> Answer | None:
+    """The answer that a failure brings, or None where it spoils the right one."""
+    headers = (("retry-after", str(quirks.retry_after)),) if quirks.retry_after else ()
+    if fault is Fault.UNAVAILABLE:
+        return ApiError(500, "SearchUnavailable", "The search backend is inaccessible.", headers=headers).answer
+    if fault is Fault.BAD_GATEWAY:
+        return html(502, headers)
+    if fault is Fault.SERVICE_UNAVAILABLE:
+        return html(503, headers)
+    if fault is Fault.HTML:
+        return html(200)
+    if fault is Fault.LOG_OUT:
+        return unauthenticated(path).answer
+    return None

@@ -1,0 +1,205 @@
+"""`q`: Lucene expressions as predicates over one document ("Searching in the session database", ?q)."""
+
+import re
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any
+
+from luqum import tree
+from luqum.exceptions import ParseError
+from luqum.thread import parse
+
+from spsetl.simulator.answers import ApiError, invalid_value
+from spsetl.simulator.fields import BOOLEANS, DATES, canonical, is_number, scalars
+from spsetl.simulator.times import DAY, ParsedTime, parse_time
+
+# Gives the value of a field of one document; "*" gives the whole document.
+Getter = Callable[[str], Any]
+Predicate = Callable[[Getter], bool]
+
+_ANY = "*"
+_WILDCARDS = re.compile(r"\\(.)|([*?])", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+
+
+def compile_query(text: str) -> Predicate:
+    """The predicate that an expression means.
+
+    Words match a whole value, whatever the case; words side by side are alternatives, as the guide's
+    `protocol:(ssh rdp)` has it; `-` and `NOT` beside other words exclude, as in Lucene.
+
+    Raises:
+        ApiError: 400 InvalidQuery, or InvalidQueryValue for a value that does not fit its field.
+    """
+    try:
+        root = parse(text)
+    except ParseError as error:
+        raise ApiError(400, "InvalidQuery", "The requested filter is invalid.", {"q": str(error)}) from error
+    if root is None:
+        raise ApiError(400, "InvalidQuery", "The requested filter is empty.", {"q": text})
+    return _predicate(root, _ANY)
+
+
+def _predicate(node: tree.Item, field: str) -> Predicate:
+    if isinstance(node, tree.SearchField):
+        return _field(node)
+    if isinstance(node, tree.BaseGroup | tree.Boost):
+        return _predicate(node.expr, field)
+    if isinstance(node, tree.Not | tree.Prohibit):
+        inner = _predicate(node.a, field)
+        return lambda get: not inner(get)
+    if isinstance(node, tree.Plus):
+        return _predicate(node.a, field)
+    if isinstance(node, tree.AndOperation):
+        return _all([_predicate(child, field) for child in node.children])
+    if isinstance(node, tree.OrOperation):
+        return _any([_predicate(child, field) for child in node.children])
+    if isinstance(node, tree.UnknownOperation):
+        return _side_by_side(node.children, field)
+    return _leaf(node, field)
+
+
+def _all(parts: list[Predicate]) -> Predicate:
+    return lambda get: all(part(get) for part in parts)
+
+
+def _any(parts: list[Predicate]) -> Predicate:
+    return lambda get: any(part(get) for part in parts)
+
+
+def _side_by_side(children: Iterable[tree.Item], field: str) -> Predicate:
+    """Words without an operator: each excluding one excludes, each `+` one is a must, of the others any will do."""
+    musts: list[Predicate] = []
+    others: list[Predicate] = []
+    for child in children:
+        is_must = isinstance(child, tree.Plus | tree.Not | tree.Prohibit)
+        (musts if is_must else others).append(_predicate(child, field))
+    required = any(isinstance(child, tree.Plus) for child in children)
+    return _all(musts if required or not others else [*musts, _any(others)])
+
+
+def _field(node: tree.SearchField) -> Predicate:
+    name = _ESCAPED.sub(r"\1", node.name)
+    if name == "_exists_":
+        return _exists(canonical(_text(node.expr)))
+    if name == "_missing_":
+        found = _exists(canonical(_text(node.expr)))
+        return lambda get: not found(get)
+    return _predicate(node.expr, canonical(name))
+
+
+def _exists(field: str) -> Predicate:
+    return lambda get: next(scalars(get(field)), None) is not None
+
+
+def _leaf(node: tree.Item, field: str) -> Predicate:
+    if isinstance(node, tree.Phrase):
+        return _matching(_equals(_text(node), field), field)
+    if isinstance(node, tree.Word):
+        return _word(node, field)
+    if isinstance(node, tree.Range):
+        low = _bound(node.low, field, is_low=True, included=node.include_low)
+        high = _bound(node.high, field, is_low=False, included=node.include_high)
+        return _matching(lambda value: low(value) and high(value), field)
+    if isinstance(node, tree.From | tree.To):
+        is_low = isinstance(node, tree.From)
+        return _matching(_bound(node.a, field, is_low=is_low, included=node.include), field)
+    raise ApiError(400, "InvalidQuery", "The requested filter is not supported.", {"q": str(node).strip()})
+
+
+def _matching(test: Callable[[Any], bool], field: str) -> Predicate:
+    return lambda get: any(test(value) for value in scalars(get(field)))
+
+
+def _text(node: tree.Item) -> str:
+    if isinstance(node, tree.Prohibit):
+        return "-" + _text(node.a)
+    if not isinstance(node, tree.Term):
+        raise ApiError(400, "InvalidQuery", "A word is expected.", {"q": str(node).strip()})
+    raw = node.value[1:-1] if isinstance(node, tree.Phrase) else node.value
+    return _ESCAPED.sub(r"\1", raw)
+
+
+def _word(node: tree.Word, field: str) -> Predicate:
+    if node.value == "*":
+        return _exists(field)
+    plain = _ESCAPED.sub("", node.value)
+    if "*" not in plain and "?" not in plain:
+        return _matching(_equals(_text(node), field), field)
+    pattern = _pattern(node.value)
+    return _matching(lambda value: pattern.fullmatch(_written(value)) is not None, field)
+
+
+def _pattern(word: str) -> re.Pattern[str]:
+    parts, last = [], 0
+    for found in _WILDCARDS.finditer(word):
+        parts.append(re.escape(word[last : found.start()]))
+        parts.append(re.escape(found[1]) if found[1] is not None else ".*" if found[2] == "*" else ".")
+        last = found.end()
+    parts.append(re.escape(word[last:]))
+    return re.compile("".join(parts).casefold(), re.DOTALL)
+
+
+def _written(value: Any) -> str:
+    """A value as text, in the case that all comparisons use."""
+    return str(value).casefold()
+
+
+def _equals(text: str, field: str) -> Callable[[Any], bool]:
+    if field in DATES:
+        wanted = _time(text, field)
+        return lambda value: wanted.ms <= _moment(value) < (wanted.end_ms if wanted.is_date else wanted.ms + 1)
+    if is_number(field):
+        number = _number(text, field)
+        return lambda value: _as_number(value) == number
+    if field in BOOLEANS and text.casefold() not in {"true", "false"}:
+        raise invalid_value(field, text)
+    folded = text.casefold()
+    return lambda value: _written(value) == folded
+
+
+def _bound(node: tree.Item, field: str, *, is_low: bool, included: bool) -> Callable[[Any], bool]:
+    """One end of a range. A date without a time reaches to the day's end where it is the last day or is excluded."""
+    text = _text(node)
+    if text == "*":
+        return lambda _: True
+    if field in DATES:
+        wanted = _time(text, field)
+        last = wanted.ms + DAY - 1 if wanted.is_date and is_low != included else wanted.ms
+        return _ordered(_moment, last, is_low=is_low, included=included)
+    if is_number(field):
+        return _ordered(_as_number, _number(text, field), is_low=is_low, included=included)
+    return _ordered(_written, text.casefold(), is_low=is_low, included=included)
+
+
+def _ordered(read: Callable[[Any], Any], limit: Any, *, is_low: bool, included: bool) -> Callable[[Any], bool]:
+    if is_low:
+        return (lambda value: read(value) >= limit) if included else (lambda value: read(value) > limit)
+    return (lambda value: read(value) <= limit) if included else (lambda value: read(value) < limit)
+
+
+def _time(text: str, field: str) -> ParsedTime:
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise invalid_value(field, text) from error
+
+
+@lru_cache(maxsize=65_536)
+def _moment(value: str | int) -> int:
+    return parse_time(str(value)).ms
+
+
+def _number(text: str, field: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise invalid_value(field, text) from error
+
+
+def _as_number(value: Any) -> float:
+    """A number; a text that is none compares with nothing."""
+    try:
+        return float(value)
+    except ValueError:
+        return float("nan")

@@ -1,0 +1,125 @@
+"""Documents as this appliance spells them: which fields are shown, older names, times as numbers."""
+
+from typing import Any, Final
+
+import orjson
+
+from spsetl.simulator.documents import Document, document_of, href, set_path
+from spsetl.simulator.fields import DATES, canonical, value_at
+from spsetl.simulator.quirks import Quirks
+from spsetl.simulator.sessions import Session
+from spsetl.simulator.times import parse_time
+from spsetl.simulator.world import World
+
+_MISSING: Final = object()
+_UNDISPLAYED: Final = ("revision", "hidden", "phantom")
+_ENDPOINTS: Final = ("client", "server")
+_RECORDING_ENDPOINTS: Final = ("server_local", "target")
+
+
+class Renderer:
+    """Writes a world's sessions, channels, events and alerts as the quirks say."""
+
+    def __init__(self, world: World, quirks: Quirks) -> None:
+        self._world, self._quirks = world, quirks
+        self._plain = quirks.naming == "recording" and quirks.times == "iso"
+
+    def item(self, session: Session, fields: tuple[str, ...]) -> bytes:
+        """One item of the list of sessions, as JSON, with the body that `fields` asks for."""
+        key = orjson.dumps(session.key)
+        link = href(session.key).encode()
+        body = self._listed_body(session, fields) if fields else None
+        tail = b'"key":%b,"meta":{"href":"%b"}}' % (key, link)
+        return b"{%b" % tail if body is None else b'{"body":%b,%b' % (body, tail)
+
+    def document(self, session: Session) -> Document:
+        """The session's own answer's body."""
+        return self._spell(document_of(self._world.spec, session))
+
+    def channel(self, body: Document) -> Document:
+        """A channel's body."""
+        if self._quirks.naming == "psm":
+            body = _with_dotted_addresses(body)
+        if self._quirks.times == "epoch":
+            for name in ("start_time", "end_time"):
+                body[name] = _seconds(body[name])
+        return body
+
+    def record(self, record: Document) -> Document:
+        """An event or an alert."""
+        return record | {"time": _seconds(record["time"])} if self._quirks.times == "epoch" else record
+
+    def shown(self, fields: tuple[str, ...]) -> tuple[str, ...]:
+        """Of revision, hidden and phantom, those that this list shows."""
+        shown = [name for name in _UNDISPLAYED if name in fields and (name != "revision" or self._by_name)]
+        if "*" in fields and self._quirks.star_has_revision and "revision" not in shown:
+            shown.append("revision")
+        return tuple(shown)
+
+    @property
+    def _by_name(self) -> bool:
+        return self._quirks.revision_by_name
+
+    def _listed_body(self, session: Session, fields: tuple[str, ...]) -> bytes:
+        displayed = self._world.displayed(session)
+        shown = self.shown(fields)
+        if "*" in fields and self._plain:
+            extras = "".join(f',"{name}":{str(getattr(displayed, name)).lower()}' for name in shown)
+            return displayed.body[:-1] + extras.encode() + b"}"
+        body = orjson.loads(displayed.body)
+        if "*" not in fields:
+            body = _project(body, fields)
+        body |= {name: getattr(displayed, name) for name in shown}
+        return orjson.dumps(self._spell(body), option=orjson.OPT_SORT_KEYS)
+
+    def _spell(self, body: Document) -> Document:
+        if self._quirks.times == "epoch":
+            for path in DATES:
+                moment = value_at(body, path)
+                if moment is not None:
+                    set_path(body, path, _seconds(moment))
+        return _older_names(body) if self._quirks.naming == "psm" else body
+
+
+def _project(body: Document, fields: tuple[str, ...]) -> Document:
+    chosen: Document = {}
+    for name in sorted(canonical(field) for field in fields):
+        value = value_at(body, name, _MISSING)
+        if value is not _MISSING:
+            set_path(chosen, name, value)
+    return chosen
+
+
+def _seconds(moment: str | None) -> int | None:
+    return None if moment is None else parse_time(moment).ms // 1000
+
+
+def _older_names(body: Document) -> Document:
+    """As 5.x spells it: psm for recording, address for ip, indexer for indexing."""
+    body = {"psm" if name == "recording" else "indexer" if name == "indexing" else name: v for name, v in body.items()}
+    for name in _ENDPOINTS:
+        body |= _with_address(body, name)
+    if isinstance(body.get("psm"), dict):
+        for name in _RECORDING_ENDPOINTS:
+            body["psm"] |= _with_address(body["psm"], name)
+    if body.get("origin") == "RECORDING":
+        body["origin"] = "PSM"
+    return body
+
+
+def _with_address(parent: Document, name: str) -> Document:
+    endpoint = parent.get(name)
+    if not isinstance(endpoint, dict) or "ip" not in endpoint:
+        return {}
+    return {name: {"address" if part == "ip" else part: value for part, value in endpoint.items()}}
+
+
+def _with_dotted_addresses(body: Document) -> Document:
+    """`originator.address` and the like are keys with a dot in their name ("Audited sessions", Examples)."""
+    flat: dict[str, Any] = {}
+    for name, value in body.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{'address' if part == 'ip' else part}": inner for part, inner in value.items()}
+        else:
+            flat[name] = value
+    return flat

@@ -1,0 +1,43 @@
+"""What a simulated world is made from: one frozen value, so that another process can build the very same world."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+@dataclass(frozen=True)
+class WorldSpec:
+    """The world's size and its mix. The same spec always gives the same world. Shares are from 0 to 1."""
+
+    sessions: int = 10_000
+    """Sessions that are visible at the beginning, the burst not counted."""
+    seed: int = 1
+    """Any whole number; another seed gives another world of the same kind."""
+    days: int = 30
+    """The sessions started in this many days before `now`, and a night brings sessions/days new ones."""
+    burst: int = 0
+    """Further sessions that all started at one and the same whole second, in the middle of the days."""
+    now: datetime = datetime(2026, 11, 1, tzinfo=UTC)
+    """The world's time at the beginning. It stands still except for `World.advance` and `World.advance_night`."""
+    late: float = 0.02
+    """Share of a day's sessions that become visible a night or more after they started."""
+    logs: float = 0.05
+    """Share of sessions that SPS built from log messages (origin LOG); they have no recording."""
+    vaults: float = 0.05
+    """Share of sessions that the vault brokered (origin VAULT); half of them have no recording."""
+    unknown_fields: float = 0.03
+    """Share of sessions with fields that no document names."""
+    scalar_server_username: float = 0.1
+    """Share of sessions whose user.server_username is a plain text and not a list."""
+    index_status_numbers: float = 0.05
+    """Share of sessions whose recording.index_status is a number and not its name."""
+    offsets: float = 0.03
+    """Share of sessions whose times are written with an offset of +05:00 and not with Z."""
+    hostile_text: float = 0.01
+    """Share of sessions whose user name holds markup, quotes, commas, line ends or rare letters."""
+    deleted_per_night: float = 0.1
+    """Sessions that the clean-up of a night deletes, the oldest first, as a share of the sessions that a day brings."""
+
+    @property
+    def per_day(self) -> int:
+        """Sessions that a day brings."""
+        return max(1, self.sessions // self.days)

@@ -1,0 +1,266 @@
+"""The sessions of a simulated appliance, as they are now, and the hooks that make them arrive, change and vanish."""
+
+import threading
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import orjson
+
+from spsetl.simulator.channels import channels_of
+from spsetl.simulator.documents import NOT_DISPLAYED, Document, document_of
+from spsetl.simulator.records import alerts_of, events_of
+from spsetl.simulator.sessions import CLOSED, Births, Calendar, Session, passed_at
+from spsetl.simulator.spec import WorldSpec
+from spsetl.simulator.times import DAY, HOUR, NEVER, parse_time, to_datetime, to_ms
+
+_BURST_HOUR = 10
+_LATE_DAYS = 10
+
+
+class Displayed(NamedTuple):
+    """What a list shows of a session: the body of `fields=*` as JSON, and what `*` leaves out."""
+
+    body: bytes
+    revision: int
+    hidden: bool
+    phantom: bool
+
+
+class World:
+    """Everything that the appliance knows, made from the spec alone; the tests' ground truth.
+
+    Another process that builds the world from the same spec, and lets the same nights pass, has the very same one.
+    All methods may be called from any thread, also while a simulator serves the world.
+    """
+
+    def __init__(self, spec: WorldSpec | None = None) -> None:
+        self.spec = spec or WorldSpec()
+        self.lock = threading.RLock()
+        self.changes = 0
+        self._now = to_ms(self.spec.now)
+        self._sessions: dict[str, Session] = {}
+        self._pending: dict[str, Session] = {}
+        self._next_number = 0
+        self._sorted: list[Session] | None = None
+        self._displayed: dict[int, tuple[int, Displayed]] = {}
+        self._populate()
+
+    # What the world holds
+
+    @property
+    def now(self) -> datetime:
+        """The world's time (UTC)."""
+        return to_datetime(self._now)
+
+    @property
+    def now_ms(self) -> int:
+        """The world's time in milliseconds since 1970."""
+        return self._now
+
+    def __len__(self) -> int:
+        """How many sessions are visible."""
+        return len(self._sessions)
+
+    def keys(self) -> list[str]:
+        """The keys of all visible sessions, by start_time."""
+        return [session.key for session in self.by_start()]
+
+    def pending_keys(self) -> list[str]:
+        """The keys of the sessions that have started and will become visible later."""
+        return list(self._pending)
+
+    def session(self, key: str) -> Document:
+        """`{"key", "body"}`: the full document as it is now, ISO times, current spelling.
+
+        Raises:
+            KeyError: no such session is visible.
+        """
+        return {"key": key, "body": document_of(self.spec, self.find(key))}
+
+    def channels(self, key: str) -> list[Document]:
+        """The session's channels, `{"key", "body"}` each."""
+        return channels_of(self.spec, self.find(key))
+
+    def events(self, key: str) -> list[Document]:
+        """The session's events that can be read now."""
+        return events_of(self.spec, self.find(key))
+
+    def alerts(self, key: str) -> list[Document]:
+        """The session's stored alerts."""
+        return alerts_of(self.spec, self.find(key))
+
+    # What tests may do to it
+
+    def advance(self, by: timedelta) -> None:
+        """Lets time pass: sessions close, are indexed, scored and archived, late ones become visible."""
+        with self.lock:
+            self._now += by // timedelta(milliseconds=1)
+            for session in list(self._sessions.values()):
+                later = session.at(self._now)
+                if later is not session:
+                    self.put(later)
+            for session in [late for late in self._pending.values() if late.created <= self._now]:
+                del self._pending[session.key]
+                self.put(session.at(self._now))
+
+    def advance_night(self) -> None:
+        """A day passes; a day's worth of sessions is added; the clean-up deletes the oldest few. Deterministic."""
+        with self.lock:
+            before = self._now
+            self.advance(timedelta(days=1))
+            self._add_between(before, self._now)
+            oldest = max(1, round(self.spec.per_day * self.spec.deleted_per_night))
+            for session in self.by_start()[:oldest]:
+                self.delete(session.key)
+
+    def delete(self, key: str) -> None:
+        """Makes a session vanish.
+
+        Raises:
+            KeyError: no such session is visible.
+        """
+        with self.lock:
+            session = self._sessions.pop(key)
+            self._displayed.pop(session.number, None)
+            self._touch(order=True)
+
+    def add(self, key: str | None = None, fields: Mapping[str, Any] | None = None, **more: Any) -> str:
+        """Makes a session arrive, by default one that started an hour ago, and returns its key.
+
+        `fields` and `more` are as for `change`; with a creation_time in the future it stays hidden until then.
+        """
+        with self.lock:
+            number = self._take_numbers(1)[0]
+            calendar = Calendar(self._now - HOUR, self._now)
+            session = Births(self.spec, calendar, self._now).visible(number)
+            session = session._replace(key=key or session.key, start=self._now - HOUR, created=self._now - HOUR)
+            session = self._changed(session, _by_path(fields, more))
+            if session.created > self._now:
+                self._pending[session.key] = session
+            else:
+                self.put(session)
+            return session.key
+
+    def change(self, key: str, fields: Mapping[str, Any] | None = None, *, revision: bool = True, **more: Any) -> None:
+        """Changes fields of a session, given by dotted path or with `__` for the dot; the revision grows if wanted.
+
+        start_time, end_time and creation_time take a datetime, a text or None (end_time: active again).
+        A change of recording.index_status rules which events can be read, too.
+
+        Raises:
+            KeyError: no such session is visible.
+        """
+        with self.lock:
+            session = self._changed(self.find(key), _by_path(fields, more))
+            self.put(session._replace(bumps=session.bumps + revision))
+
+    # What the appliance asks of it
+
+    def find(self, key: str) -> Session:
+        """The visible session of that key.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return self._sessions[key]
+
+    def by_start(self) -> list[Session]:
+        """All visible sessions by start_time, those of one time by number."""
+        with self.lock:
+            if self._sorted is None:
+                self._sorted = sorted(self._sessions.values(), key=_start_and_number)
+            return self._sorted
+
+    def displayed(self, session: Session) -> Displayed:
+        """What a list shows of the session; kept until the session changes."""
+        known = self._displayed.get(session.number)
+        if known is not None and known[0] == session.version:
+            return known[1]
+        shown = _display(document_of(self.spec, session))
+        self._displayed[session.number] = session.version, shown
+        return shown
+
+    def put(self, session: Session) -> None:
+        """Adds a session or replaces its earlier version."""
+        old = self._sessions.get(session.key)
+        self._touch(order=True)
+        self._sessions[session.key] = session._replace(version=self.changes)
+        if old is not None and old.number != session.number:
+            self._displayed.pop(old.number, None)
+
+    def _touch(self, *, order: bool) -> None:
+        self.changes += 1
+        if order:
+            self._sorted = None
+
+    def _changed(self, session: Session, fields: Mapping[str, Any]) -> Session:
+        others = []
+        for path, value in fields.items():
+            if path == "start_time":
+                session = session._replace(start=_moment(value))
+            elif path == "creation_time":
+                session = session._replace(created=_moment(value))
+            elif path == "end_time":
+                end = NEVER if value is None else _moment(value)
+                session = session._replace(milestones=(end, *session.milestones[CLOSED + 1 :]))
+            else:
+                others.append((path, value))
+        passed = passed_at(session.milestones, self._now)
+        return session._replace(overrides=(*session.overrides, *others), passed=passed)
+
+    def _take_numbers(self, count: int) -> range:
+        first = self._next_number
+        self._next_number += count
+        return range(first, first + count)
+
+    def _populate(self) -> None:
+        calendar = Calendar(self._now - self.spec.days * DAY, self._now)
+        births = Births(self.spec, calendar, self._now)
+        self._fill(births.visible(number) for number in self._take_numbers(self.spec.sessions))
+        middle = (self._now - self.spec.days * DAY // 2) // DAY * DAY + _BURST_HOUR * HOUR
+        self._fill(births.burst(number, middle) for number in self._take_numbers(self.spec.burst))
+        recent = Calendar(self._now - min(self.spec.days, _LATE_DAYS) * DAY, self._now)
+        self._await(Births(self.spec, recent, self._now))
+
+    def _add_between(self, first: int, last: int) -> None:
+        births = Births(self.spec, Calendar(first, last), last)
+        late = self._late_per_day()
+        for number in self._take_numbers(max(1, self.spec.per_day - late)):
+            self.put(births.visible(number))
+        self._await(births)
+
+    def _late_per_day(self) -> int:
+        return max(1, round(self.spec.per_day * self.spec.late)) if self.spec.late else 0
+
+    def _await(self, births: Births) -> None:
+        """Adds a day's late arrivals: sessions that have started and are not visible yet."""
+        for number in self._take_numbers(self._late_per_day()):
+            session = births.late(number)
+            self._pending[session.key] = session
+
+    def _fill(self, sessions: Iterable[Session]) -> None:
+        self._sessions.update((session.key, session) for session in sessions)
+
+
+def _start_and_number(session: Session) -> tuple[int, int]:
+    return session.start, session.number
+
+
+def _by_path(fields: Mapping[str, Any] | None, more: Mapping[str, Any]) -> dict[str, Any]:
+    return {**(fields or {}), **{name.replace("__", "."): value for name, value in more.items()}}
+
+
+def _moment(value: datetime | str | int) -> int:
+    return to_ms(value) if isinstance(value, datetime) else parse_time(str(value)).ms
+
+
+def _display(document: Document) -> Displayed:
+    shown = {name: value for name, value in document.items() if name not in NOT_DISPLAYED}
+    trail = (shown.get("recording") or {}).get("audit_trail")
+    if trail:
+        trail.pop("download", None)
+    return Displayed(orjson.dumps(shown, option=orjson.OPT_SORT_KEYS), *(document[name] for name in _REST))
+
+
+_REST = ("revision", "hidden", "phantom")

@@ -1,0 +1,131 @@
+"""What BI drivers that still embed DuckDB 1.2 see of a published warehouse, read by DuckDB 1.2.2 itself."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import pytest
+
+from spsetl import schema
+from spsetl.warehouse.publish import publish
+from spsetl.warehouse.work import WorkDatabase
+
+OLD_PYTHON: Final = Path(__file__).parents[2] / ".venv-duckdb-1.2.2" / "bin" / "python"
+ROWS: Final = 3_000
+# More than one row group (122880 rows): a full one is stored otherwise than the last.
+EVENTS: Final = 150_000
+A_VALUE: Final[Mapping[schema.Kind, str]] = {
+    schema.Kind.TEXT: "'Grüße, ' || n % 1000 || ' · 日本'",
+    schema.Kind.JSON: """'{"n": ' || n || '}'""",
+    schema.Kind.BOOLEAN: "n % 2 = 0",
+    schema.Kind.INTEGER: "n * 1000003",
+    schema.Kind.DOUBLE: "n / 7",
+    schema.Kind.TIMESTAMP: "timestamp '2026-03-29 00:30:00.123456' + to_seconds(n)",
+}
+# Runs in both versions, so it must not need anything newer than 1.2, and its answer is all JSON.
+READ_EVERYTHING: Final = """
+import duckdb, json, sys
+con = duckdb.connect(sys.argv[1], read_only=True)
+answer = {"version": duckdb.__version__, "tables": {}, "comments": {}}
+tables = con.execute(
+    "select schema_name, table_name, comment from duckdb_tables() where not internal order by all"
+).fetchall()
+for schema_name, table, comment in tables:
+    columns = con.execute(
+        "select column_name, data_type, comment from duckdb_columns() "
+        "where schema_name = ? and table_name = ? order by column_index", [schema_name, table]
+    ).fetchall()
+    name = f'"{schema_name}"."{table}"'
+    counts = ", ".join(f'count("{c}"), min("{c}")::varchar, max("{c}")::varchar' for c, *_ in columns)
+    answer["comments"][table] = comment
+    answer["tables"][table] = {
+        "columns": columns,
+        "summary": con.execute(f"select count(*), {counts} from {name}").fetchone(),
+        "row": [repr(value) for value in con.execute(f"select * from {name} order by all desc limit 1").fetchone()],
+    }
+print(json.dumps(answer))
+"""
+
+
+def read_everything(python: Path, database: Path) -> dict[str, Any]:
+    """Every table of a DuckDB file, its comments and its values, as the DuckDB of that interpreter reads them."""
+    done = subprocess.run(
+        [str(python), "-I", "-c", READ_EVERYTHING, str(database)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+@pytest.fixture(scope="module")
+def old_python() -> Path:
+    """An interpreter whose DuckDB is 1.2.2; `make test` makes it, as a test must not install anything."""
+    if not OLD_PYTHON.exists():
+        pytest.fail("no environment with DuckDB 1.2.2: `make test` makes it, or `make .venv-duckdb-1.2.2/.made`")
+    return OLD_PYTHON
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A published warehouse with every table filled, grown in two steps as a sync does."""
+    folder = tmp_path_factory.mktemp("published")
+    file = folder / "warehouse.duckdb"
+    for half in (0, 1):
+        with WorkDatabase(folder / "work" / "warehouse.duckdb", published=file) as work:
+            for table in schema.TABLES:
+                rows = (EVENTS if table is schema.EVENTS else ROWS) // 2
+                fill(work, table, range(rows * half, rows * (half + 1)))
+            work.checkpoint()
+        publish(folder / "work" / "warehouse.duckdb", file)
+    return file
+
+
+def fill(work: WorkDatabase, table: schema.Table, rows: range) -> None:
+    """Rows with a value in every column, some of which are then deleted, and some changed."""
+    values = ", ".join(A_VALUE[column.kind] for column in table.columns)
+    last = table.columns[-1].name
+    with work.transaction() as connection:
+        connection.execute(f"insert into {table.name} select {values} from range({rows.start}, {rows.stop}) as t(n)")
+        connection.execute(f"delete from {table.name} where hash({table.key[-1]}) % 10 = 3")
+        connection.execute(f"update {table.name} set {last} = null where hash({table.key[-1]}) % 10 = 4")
+
+
+def test_old_duckdb_reads_a_published_warehouse_to_the_last_value(published: Path, old_python: Path) -> None:
+    """DuckDB 1.2.2 sees the tables, columns, types, comments and values that the DuckDB of today sees."""
+    old = read_everything(old_python, published)
+    new = read_everything(Path(sys.executable), published)
+
+    assert old["version"] == "1.2.2"
+    assert new["version"] == duckdb.__version__
+    assert old["comments"] == new["comments"]
+    assert old["tables"] == new["tables"]
+
+
+def test_old_duckdb_sees_every_table_of_the_schema_described(published: Path, old_python: Path) -> None:
+    """In DuckDB 1.2.2 every table and column of the schema is there, with its comment and with rows."""
+    old = read_everything(old_python, published)
+
+    for table in schema.TABLES:
+        found = old["tables"][table.name]
+        assert found["columns"] == [[c.name, c.kind.sql_type, c.comment] for c in table.columns]
+        assert old["comments"][table.name] == table.comment
+        assert found["summary"][0] > ROWS // 2
+
+
+def test_old_duckdb_refuses_the_format_of_today(tmp_path: Path, old_python: Path) -> None:
+    """A file in the newest DuckDB's own format cannot be opened, so the tests above would notice it."""
+    file = tmp_path / "new.duckdb"
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{file}' as new (storage_version 'latest')")
+        connection.execute("create table new.t as select 1 as one")
+
+    done = subprocess.run(
+        [str(old_python), "-I", "-c", READ_EVERYTHING, str(file)], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode != 0
+    assert "newer version" in done.stderr

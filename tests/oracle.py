@@ -1,0 +1,176 @@
+"""What a copy must hold, read from a simulated world by boring Python that shares nothing with spsetl's own reading."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from spsetl import schema
+from spsetl.simulator import World
+
+Row = dict[str, Any]
+
+INDEX_STATUS = [
+    "CHANNEL_OPEN",
+    "NOT_INDEXED",
+    "INDEXING_IN_PROGRESS",
+    "INDEXED",
+    "INDEXING_NOT_REQUIRED",
+    "INDEXING_FAILED",
+    "NO_TRAIL",
+]
+WITHOUT_EVENTS = {"CHANNEL_OPEN", "NOT_INDEXED", "INDEXING_NOT_REQUIRED", "NO_TRAIL"}
+MADE = {"extra", "channels_status", "events_status", "alerts_status", "row_hash", "extracted_at", "run_id"}
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every leaf of a document with its dotted path; a list is a leaf."""
+    if isinstance(value, dict) and value:
+        for name, child in value.items():
+            yield from leaves(child, f"{path}.{name}" if path else name)
+    else:
+        yield path, value
+
+
+def at(body: Row, path: str) -> Any:
+    """What stands at a dotted path, None if nothing does."""
+    value: Any = body
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def as_text(value: Any) -> str:
+    """A scalar the way a text column holds it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def as_column(value: Any, kind: str) -> Any:
+    """A leaf as its column holds it."""
+    if value is None:
+        return None
+    if isinstance(value, list):
+        return ",".join(as_text(v) for v in value if v is not None) or None
+    if kind == "TIMESTAMP":
+        moment = datetime.fromisoformat(value)
+        return (moment.astimezone(UTC) if moment.tzinfo else moment).replace(tzinfo=None)
+    if kind == "VARCHAR":
+        return as_text(value)
+    return value
+
+
+def columns_of(table: schema.Table, body: Row) -> Row:
+    """The columns of a row that have a field of the API; and, in `extra`, the document's other leaves."""
+    found = dict(leaves(body))
+    row: Row = {}
+    for column in table.columns:
+        if column.path and column.kind.value != "JSON":
+            row[column.name] = as_column(found.get(column.path), column.kind.value)
+        elif column.path:
+            row[column.name] = at(body, column.path)
+            found = {p: v for p, v in found.items() if not f"{p}.".startswith(f"{column.path}.")}
+    known = {column.path for column in table.columns}
+    extra = {
+        path: value
+        for path, value in found.items()
+        if path not in known
+        and not path.endswith(".href")
+        and not f"{path}.".startswith("analytics.score.details.")
+        and path not in schema.LIST_FIELDS
+    }
+    # An object that the API documents can be null or empty as a whole, and says nothing then.
+    parents = {".".join(p.split(".")[:n]) for p in known for n in range(1, p.count(".") + 1)}
+    row["extra"] = {p: v for p, v in extra.items() if not (p in parents and v in (None, {}))} or None
+    return row
+
+
+def expected_session(world: World, key: str, appliance: str) -> Row:
+    """The session's row, without lineage and hash."""
+    body = world.session(key)["body"]
+    row = columns_of(schema.SESSIONS, body) | {"appliance": appliance, "session_key": key, "missing_since": None}
+    status = row["recording_index_status"]
+    if status is not None and status.isdigit():
+        row["recording_index_status"] = INDEX_STATUS[int(status)]
+    return row
+
+
+def expected_lists(world: World, key: str) -> list[tuple[str, str, int, str]]:
+    """The session's rows of session_lists: key, field, position, value."""
+    rows = []
+    for path, value in leaves(world.session(key)["body"]):
+        if isinstance(value, list):
+            rows += [
+                (key, path, position, as_text(v) if not isinstance(v, dict | list) else json.dumps(v))
+                for position, v in enumerate(value)
+                if v is not None
+            ]
+        elif path in schema.LIST_FIELDS and value is not None:
+            rows.append((key, path, 0, as_text(value)))
+    return sorted(rows)
+
+
+def expected_scores(world: World, key: str) -> list[tuple[str, str, float]]:
+    """The session's rows of session_scores."""
+    details = ((world.session(key)["body"].get("analytics") or {}).get("score") or {}).get("details") or {}
+    return sorted((key, name, float(v["score"])) for name, v in details.items() if v.get("score") is not None)
+
+
+def expected_details(world: World, key: str, table: schema.Table, appliance: str) -> list[Row]:
+    """The session's channels, events or alerts, without lineage."""
+    if table is schema.CHANNELS:
+        items = [(c["body"], {"channel_key": str(c["key"])}) for c in world.channels(key)]
+    else:
+        items = [(item, {}) for item in getattr(world, table.name)(key)]
+    return [columns_of(table, body) | own | {"appliance": appliance, "session_key": key} for body, own in items]
+
+
+def actual_rows(connection: duckdb.DuckDBPyConnection, table: schema.Table) -> list[Row]:
+    """All rows of a table of the copy, JSON decoded, without what the source does not determine."""
+    left_out = MADE - {"extra"}
+    names = [name for name in table.names if name not in left_out]
+    rows = connection.execute(f"select {', '.join(names)} from {table.name}").fetchall()
+    decoded = []
+    for values in rows:
+        row = dict(zip(names, values, strict=True))
+        for column in table.columns:
+            if column.kind.value == "JSON" and row.get(column.name) is not None:
+                row[column.name] = json.loads(row[column.name])
+        if row.get("extra"):
+            row["extra"] = dict(leaves(row["extra"]))
+        decoded.append(row)
+    return decoded
+
+
+def assert_equal_copy(world: World, warehouse: Path, *, appliance: str, keys: list[str] | None = None) -> None:
+    """Every session, channel, event and alert of the world is in the copy once, equal field by field.
+
+    Args:
+        world: The truth.
+        warehouse: The published file.
+        appliance: Its name in the copy.
+        keys: The sessions that must be there; all that the world shows by default.
+    """
+    keys = world.keys() if keys is None else keys
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        sessions = {row["session_key"]: row for row in actual_rows(connection, schema.SESSIONS)}
+        count = connection.execute("select count(*) from sessions").fetchall()[0][0]
+        assert count == len(sessions) == len(keys)
+        for key in keys:
+            assert sessions[key] == expected_session(world, key, appliance)
+        lists = connection.execute("select session_key, field, position, value from session_lists").fetchall()
+        assert sorted(lists) == sorted(row for key in keys for row in expected_lists(world, key))
+        scores = connection.execute("select session_key, algorithm, score from session_scores").fetchall()
+        assert sorted(scores) == sorted(row for key in keys for row in expected_scores(world, key))
+        for table in schema.DETAIL_TABLES:
+            id_name = table.key[-1]
+            actual = {(row["session_key"], row[id_name]): row for row in actual_rows(connection, table)}
+            expected = [row for key in keys for row in expected_details(world, key, table, appliance)]
+            assert connection.execute(f"select count(*) from {table.name}").fetchall()[0][0] == len(actual)
+            assert len(actual) == len(expected)
+            for row in expected:
+                assert actual[row["session_key"], row[id_name]] == row

@@ -1,0 +1,158 @@
+"""The rules of the house that no linter knows: what the documents say is what the code does."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+from cyclopts import App
+
+from spsetl import errors, schema
+from spsetl.cli import app, run
+from spsetl.settings import describe_settings
+
+ROOT: Final = Path(__file__).parents[2]
+README: Final = ROOT / "README.md"
+MADE_BY_MAKE: Final = {".git", ".venv", "demo-data", "data", "dist", "build", "__pycache__"}
+LONGEST_MODULE, LONGEST_FUNCTION = 300, 50
+# Escaped, so that this file does not name them itself.
+REGISTRY_HOSTS: Final = re.compile(r"pypi\.org|pypi\.python\.org|pythonhosted\.org|anaconda\.org|ghcr\.io|docker\.io")
+
+
+def house_files(*endings: str) -> list[Path]:
+    """The text files of the project, without what `make` makes."""
+    return [path for path in _walk(ROOT) if not endings or path.suffix in endings]
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if path.name in MADE_BY_MAKE or path.name.startswith(".venv") or path.name.endswith("_cache"):
+            continue
+        if path.is_dir():
+            yield from _walk(path)
+        elif b"\0" not in path.read_bytes()[:1024]:
+            yield path
+
+
+def relative(path: Path) -> str:
+    """The path as a person names it."""
+    return path.relative_to(ROOT).as_posix()
+
+
+PYTHON_FILES: Final = house_files(".py")
+SQL_FILES: Final = house_files(".sql")
+COMMANDS: Final = [name for name in app if not name.startswith("-")]
+
+
+@pytest.fixture(scope="module")
+def readme() -> str:
+    """The whole README."""
+    return README.read_text(encoding="utf-8")
+
+
+def test_readme_shows_the_tables_of_the_schema(readme: str) -> None:
+    """Between its markers the README holds exactly what the schema says of its tables."""
+    start, end = "<!-- tables: start -->", "<!-- tables: end -->"
+    assert readme.count(start) == readme.count(end) == 1
+    shown = readme.partition(start)[2].partition(end)[0]
+
+    assert shown.strip() == schema.as_markdown().strip()
+
+
+def test_readme_shows_every_setting(readme: str) -> None:
+    """Each setting has its line in the README, with its default and its meaning."""
+    lines = {re.sub(r"\s*\|\s*", "|", line.strip()) for line in readme.splitlines()}
+    expected = {f"|`{s.variable}`|{f'`{s.default}`' if s.default else ''}|{s.meaning}|" for s in describe_settings()}
+
+    assert expected - lines == set()
+
+
+def test_no_file_speaks_of_a_setting_that_does_not_exist() -> None:
+    """Every SPSETL_ variable that a document, a command's help or a deployment names is a setting."""
+    known = {setting.variable for setting in describe_settings()}
+    places = [path for path in house_files() if not relative(path).startswith("tests/")]
+    named = {
+        (relative(path), variable)
+        for path in places
+        for variable in re.findall(r"\bSPSETL_[A-Z][A-Z_]*[A-Z]\b", path.read_text(encoding="utf-8"))
+    }
+
+    assert {place for place in named if place[1] not in known} == set()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command_is_in_the_readme(command: str, readme: str) -> None:
+    """The README names each command as a person types it."""
+    assert re.search(rf"`spsetl {command}\b|^spsetl {command}\b|^\| `{command}\b", readme, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--help` says what the command does, and what each of its options means."""
+    assert run([command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    program = app[command]
+    assert isinstance(program, App)
+    undescribed = [
+        str(one.name) for one in program.assemble_argument_collection() if one.show and not one.parameter.help
+    ]
+
+    assert program.help.strip()
+    assert program.help.split()[0] in shown
+    assert undescribed == []
+
+
+def test_errors_are_drawn_with_their_exit_codes() -> None:
+    """The tree in the docstring of the errors has each class once, with the exit code it really has."""
+    drawn = re.findall(r"(\w+Error)\s+(\d)  ", errors.__doc__ or "")
+    defined = {
+        name: thing.exit_code
+        for name, thing in vars(errors).items()
+        if isinstance(thing, type) and issubclass(thing, errors.SpsetlError)
+    }
+
+    assert len(drawn) == len(defined)
+    assert {name: int(code) for name, code in drawn} == defined
+
+
+@pytest.mark.parametrize("path", SQL_FILES, ids=relative)
+def test_sql_file_says_what_its_rows_are(path: Path) -> None:
+    """The first line of each SQL file is a comment that says what one row stands for."""
+    first = path.read_text(encoding="utf-8").partition("\n")[0]
+    is_check = relative(path).startswith("sql/checks/")
+
+    assert first.startswith("-- ")
+    assert ("offending rows" if is_check else "one row per ") in first.lower()
+
+
+def test_there_are_sql_files() -> None:
+    """The rule above is about something."""
+    assert SQL_FILES
+
+
+@pytest.mark.parametrize("path", PYTHON_FILES, ids=relative)
+def test_python_file_stays_readable(path: Path) -> None:
+    """No module is over 300 lines, and no function over 50."""
+    text = path.read_text(encoding="utf-8")
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    too_long = [f.name for f in functions if (f.end_lineno or 0) - f.lineno + 1 > LONGEST_FUNCTION]
+
+    assert text.count("\n") <= LONGEST_MODULE
+    assert too_long == []
+
+
+def test_no_file_names_a_package_registry() -> None:
+    """Where packages come from is the machine's own setting: no file here names a registry's host."""
+    naming = [relative(path) for path in house_files() if REGISTRY_HOSTS.search(path.read_text(encoding="utf-8"))]
+
+    assert naming == []
+
+
+def test_make_help_names_every_target() -> None:
+    """`make help` speaks of each target that the Makefile offers."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z][a-z-]*):", text, re.MULTILINE)) - {"help"}
+
+    assert targets == set(re.findall(r'@echo "make ([a-z-]+) ', text))
