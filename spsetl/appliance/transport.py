@@ -5,7 +5,6 @@ threads; what a session would add for each request (a cookie jar, netrc, redirec
 not wanted here or done once.
 """
 
-import importlib.metadata
 import threading
 from collections import Counter
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
+from spsetl import __version__
 from spsetl.access import Access, is_loopback
 from spsetl.appliance.protocol import local_path
 from spsetl.appliance.trouble import describe_trouble
@@ -26,16 +26,8 @@ from spsetl.errors import SettingsError
 
 _CONNECT_TIMEOUT: Final = 10.0  # seconds; a host that is there accepts sooner
 
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("spsetl")
-    except importlib.metadata.PackageNotFoundError:
-        return "0"  # run from a source tree that was not installed
-
-
 # Fixed: the appliance gives the same snapshot again to the same user, address and User-Agent.
-USER_AGENT: Final = f"spsetl/{_version()}"
+USER_AGENT: Final = f"spsetl/{__version__}"
 
 Headers = CaseInsensitiveDict[str]
 

@@ -152,6 +152,6 @@ EXPECTED: Final[dict[Kind, str]] = {
     Kind.BOOLEAN: "not a boolean",
     Kind.INTEGER: "not an integer of 64 bits",
     Kind.DOUBLE: "not a finite number",
-    Kind.TIMESTAMP: "not a time that can be read",
+    Kind.TIMESTAMP: "not a time",
     Kind.JSON: "not JSON",
 }

@@ -1,7 +1,9 @@
 """The private work database: the copy as it grows. Nobody but the sync that holds the lock opens it."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from graphlib import TopologicalSorter
 from pathlib import Path
 from shutil import copyfile
 from typing import Final, Self
@@ -69,8 +71,7 @@ class WorkDatabase:
             run(table.ddl)
         self._check_columns()
         _describe(self.connection)
-        for statement in read_folder("macros").values():
-            run(statement)
+        create_macros(self.connection)
         run("commit")
 
     def _check_columns(self) -> None:
@@ -110,6 +111,17 @@ class WorkDatabase:
     def checkpoint(self) -> None:
         """Fold the write-ahead log into the file, so that the file alone is the database."""
         self.connection.execute("checkpoint work")
+
+
+def create_macros(connection: duckdb.DuckDBPyConnection) -> None:
+    """Put the macros of `sql/macros/` into the current database, each after those that it calls."""
+    macros = read_folder("macros")
+    calls = {
+        name: {other for other in macros if other != name and re.search(rf"\b{other}\(", statement)}
+        for name, statement in macros.items()
+    }
+    for name in TopologicalSorter(calls).static_order():
+        connection.execute(macros[name])
 
 
 def quote_text(value: str) -> str:

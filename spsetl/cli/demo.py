@@ -1,0 +1,106 @@
+"""`spsetl demo`: the main job from end to end on a simulated appliance."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from spsetl.cli.sync import show_report, sync_with_progress
+from spsetl.cli.terminal import print_table
+from spsetl.errors import SpsetlError, UsageError
+from spsetl.queries import read_statement
+from spsetl.settings import Settings, load_settings
+from spsetl.warehouse.reader import open_warehouse
+
+USERNAME: Final = "audit"
+PASSWORD: Final = "sps-audit"  # noqa: S105 the password of a stand-in
+MARK: Final = ".spsetl-demo"
+SECONDS_TO_START: Final = 120
+QUESTIONS: Final = ("riskiest_sessions", "failed_logins", "privileged_commands", "alerts_by_rule")
+
+
+def demo(*, sessions: int = 10_000, data_dir: Path = Path("demo-data")) -> None:
+    """Start a simulated appliance, sync, let a night pass, sync again, and show what can be asked.
+
+    Args:
+        sessions: How many sessions the simulated appliance has.
+        data_dir: Folder of the copy; an earlier demo's is replaced.
+    """
+    began = time.monotonic()
+    _clear(data_dir)
+    with _appliance(sessions, data_dir / "simulator.json") as url:
+        settings = load_settings(
+            {"url": url, "username": USERNAME, "password": PASSWORD, "appliance": "demo", "data_dir": data_dir},
+            environ={},
+        )
+        _say(f"\nFirst night: everything. The simulated appliance is at {url}")
+        show_report(sync_with_progress(settings))
+        with urllib.request.urlopen(f"{url}/simulator/advance-night") as answer:  # noqa: S310 loopback
+            answer.read()
+        _say("\nSecond night: sessions arrived, ended, were indexed and scored. Only what is new or changed is fetched.")
+        show_report(sync_with_progress(settings))
+    _show_answers(settings)
+    _say(
+        f"\nDone in {time.monotonic() - began:,.0f} s. The copy is {data_dir / 'warehouse.duckdb'}. Ask on:\n"
+        f"  spsetl stats recording.connection_policy --sub-field protocol --data-dir {data_dir}\n"
+        f'  spsetl sql "from session_histogram(\'month\')" --data-dir {data_dir}\n'
+        f"  spsetl status --data-dir {data_dir}"
+    )
+
+
+def _clear(data_dir: Path) -> None:
+    """An empty folder. Nothing is removed that a demo did not make."""
+    if data_dir.exists() and any(data_dir.iterdir()):
+        if not (data_dir / MARK).exists():
+            raise UsageError(f"{data_dir} is there and was not made by a demo: choose another folder with --data-dir")
+        shutil.rmtree(data_dir)
+    data_dir.mkdir(parents=True, exist_ok=True)
+    (data_dir / MARK).touch()
+
+
+@contextmanager
+def _appliance(sessions: int, ready_file: Path) -> Iterator[str]:
+    """A simulated appliance in a process of its own; gives its address."""
+    command = [sys.executable, "-m", "spsetl", "simulate", "--sessions", str(sessions), "--port", "0"]
+    command += ["--username", USERNAME, "--password", PASSWORD, "--ready-file", str(ready_file)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 our own
+        try:
+            yield _wait_for(process, ready_file)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate()
+
+
+def _wait_for(process: subprocess.Popen[str], ready_file: Path) -> str:
+    deadline = time.monotonic() + SECONDS_TO_START
+    while time.monotonic() < deadline:
+        if ready_file.exists():
+            return str(orjson.loads(ready_file.read_bytes())["url"])
+        if process.poll() is not None:
+            break
+        time.sleep(0.05)
+    process.kill()
+    _, complaint = process.communicate()
+    raise SpsetlError(f"the simulated appliance did not start: {complaint.strip() or 'it took too long'}")
+
+
+def _show_answers(settings: Settings) -> None:
+    with open_warehouse(settings.data_dir) as warehouse:
+        for name in QUESTIONS:
+            statement = read_statement("reports", name)
+            title = statement.splitlines()[0].removeprefix("-- ").split(":")[0]
+            columns, rows = warehouse.rows(statement)
+            _say(f"\n{title} (sql/reports/{name}.sql)")
+            print_table(columns, rows[:5])
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)

@@ -1,0 +1,132 @@
+-- The most frequent values of a field, as the appliance's /api/audit/sessions/stats: one row per value, by count
+-- descending, then by value; with a sub_field, one row per value and value of the sub-field.
+--   from session_stats('recording.connection_policy', size := 5)
+--   from session_stats('user.name', sub_field := 'protocol', start_at := timestamp '2024-03-01', match := 'overlap')
+-- count and others count sessions; others those of the values that are not shown. A session without the field counts
+-- nowhere, a list-valued field once per distinct value. size limits the values, and the sub-values of each.
+-- Times are UTC. Sessions that the appliance has lost meanwhile count: they are history.
+create or replace macro session_stats(
+    field,
+    sub_field := null,
+    size := 10,
+    start_at := null,
+    end_at := null,
+    match := 'started',
+    appliance := null,
+    now_at := null
+) as table (
+    with population as (
+        select
+            matching.appliance,
+            matching.session_key,
+            columns([plain_column(field)]) as plain_value,
+            columns([plain_column(sub_field)]) as plain_sub_value
+        from matching_sessions(match, start_at, end_at, appliance, now_at) as matching
+    ),
+
+    -- Counted first, made text after: a text per value and not per session.
+    plain_counts as (
+        select
+            plain_value,
+            count(*) as sessions
+        from population
+        where is_plain_field(field) and plain_value is not null
+        group by plain_value
+    ),
+
+    plain_sub_counts as (
+        select
+            plain_value,
+            plain_sub_value,
+            count(*) as sessions
+        from population
+        where
+            sub_field is not null and is_plain_field(field) and is_plain_field(sub_field)
+            and plain_value is not null and plain_sub_value is not null
+        group by plain_value, plain_sub_value
+    ),
+
+    value_counts as materialized (
+        select
+            as_text(plain_value) as value,
+            sessions
+        from plain_counts
+        union all
+        select
+            field_rows.value,
+            count(*) as sessions
+        from population
+        inner join field_values(field) as field_rows using (appliance, session_key)
+        where not is_plain_field(field)
+        group by field_rows.value
+    ),
+
+    top_values as (
+        select
+            value,
+            sessions
+        from value_counts
+        order by sessions desc, value asc
+        limit size
+    ),
+
+    pairs as (
+        select
+            if(is_plain_field(field), as_text(population.plain_value), field_rows.value) as value,
+            if(is_plain_field(sub_field), as_text(population.plain_sub_value), sub_field_rows.value) as sub_value
+        from population
+        left join field_values(field) as field_rows using (appliance, session_key)
+        left join field_values(sub_field) as sub_field_rows using (appliance, session_key)
+        where sub_field is not null and not (is_plain_field(field) and is_plain_field(sub_field))
+    ),
+
+    sub_value_counts as (
+        select
+            as_text(plain_value) as value,
+            as_text(plain_sub_value) as sub_value,
+            sessions
+        from plain_sub_counts
+        union all
+        select
+            value,
+            sub_value,
+            count(*) as sessions
+        from pairs
+        where value is not null and sub_value is not null
+        group by value, sub_value
+    ),
+
+    ranked_sub_values as (
+        select
+            value,
+            sub_value,
+            sub_value_counts.sessions,
+            sum(sub_value_counts.sessions) over (partition by value) as total,
+            row_number() over (partition by value order by sub_value_counts.sessions desc, sub_value asc) as place
+        from sub_value_counts
+        semi join top_values using (value)
+    ),
+
+    top_sub_values as (
+        select
+            value,
+            sub_value,
+            sessions,
+            total - sum(sessions) over (partition by value) as others
+        from ranked_sub_values
+        where place <= size
+    )
+
+    select
+        top_values.value,
+        top_values.sessions as count,
+        cast(
+            (select sum(value_counts.sessions) from value_counts) - sum(top_values.sessions) over () as bigint
+        ) as others,
+        top_sub_values.sub_value,
+        top_sub_values.sessions as sub_count,
+        cast(if(sub_field is null, null, coalesce(top_sub_values.others, 0)) as bigint) as sub_others
+    from top_values
+    left join top_sub_values using (value)
+    order by count desc, top_values.value asc, sub_count desc, sub_value asc
+)
