@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -22,6 +23,8 @@ from spsetl.errors import SettingsError
 
 PREFIX: Final = "SPSETL_"
 FILE: Final = Path("spsetl.toml")
+
+DETAILS: Final = ("channels", "events", "alerts")
 
 _LONGEST_NAME: Final = 128
 
@@ -55,6 +58,16 @@ def _check_username(name: str) -> str:
     if ":" in name:
         raise ValueError("must not have a colon: a login by HTTP Basic ends the user name there")
     return name
+
+
+def _split_details(value: object) -> object:
+    """`channels,events` as it is written, or a list of the same; an empty tuple for `none`."""
+    names = [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+    if names == ["none"]:
+        return ()
+    if not isinstance(names, list | tuple) or [name for name in names if name not in DETAILS]:
+        raise ValueError(f"must be none, or some of {', '.join(DETAILS)}")
+    return tuple(name for name in DETAILS if name in names)
 
 
 _Text = Annotated[str, Field(min_length=1)]
@@ -108,6 +121,12 @@ class Settings(BaseSettings):
     )
     strategy: Literal["auto", "windows", "snapshot"] = Field(
         "auto", description="How the list of sessions is walked", examples=["auto"]
+    )
+
+    details: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_details)] = Field(
+        DETAILS,
+        description="Which details of each session are fetched, with commas between them, or none",
+        examples=["channels,events,alerts"],
     )
 
     @classmethod
@@ -185,7 +204,12 @@ class SettingDescription:
 
 def describe_settings() -> tuple[SettingDescription, ...]:
     """All settings, for help texts and the README."""
-    defaults = {"appliance": "the URL's host", "data_dir": "./data", "verify_tls": "true"}
+    defaults = {
+        "appliance": "the URL's host",
+        "data_dir": "./data",
+        "verify_tls": "true",
+        "details": ",".join(DETAILS),
+    }
     return tuple(
         SettingDescription(
             variable=PREFIX + name.upper(),

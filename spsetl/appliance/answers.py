@@ -48,7 +48,7 @@ def _decode_strange(answer: Answer, kind: str) -> Any:
         text = answer.body.decode(errors="surrogateescape")
         return _printable(json.loads(text, strict=False, parse_constant=str))
     except (ValueError, RecursionError):
-        if answer.cut_unseen and answer.body.lstrip()[:1] in (b"{", b"["):
+        if answer.cut_unseen and answer.body.lstrip()[:1] in (b"", b"{", b"["):
             raise UnavailableError(f"the answer to a request for {kind} ends in the middle; try later") from None
         raise not_json(answer.status, answer.content_type, kind=kind) from None
 

@@ -45,13 +45,15 @@ def demo(*, sessions: int = 10_000, data_dir: Path = Path("demo-data")) -> None:
         show_report(sync_with_progress(settings))
         with urllib.request.urlopen(f"{url}/simulator/advance-night") as answer:  # noqa: S310 loopback
             answer.read()
-        _say("\nSecond night: sessions arrived, ended, were indexed and scored. Only what is new or changed is fetched.")
+        _say(
+            "\nSecond night: sessions arrived, ended, were indexed and scored. Only what is new or changed is fetched."
+        )
         show_report(sync_with_progress(settings))
     _show_answers(settings)
     _say(
         f"\nDone in {time.monotonic() - began:,.0f} s. The copy is {data_dir / 'warehouse.duckdb'}. Ask on:\n"
         f"  spsetl stats recording.connection_policy --sub-field protocol --data-dir {data_dir}\n"
-        f'  spsetl sql "from session_histogram(\'month\')" --data-dir {data_dir}\n'
+        f"  spsetl sql \"from session_histogram('month')\" --data-dir {data_dir}\n"
         f"  spsetl status --data-dir {data_dir}"
     )
 

@@ -9,6 +9,7 @@ from spsetl.schema import Kind
 Keys = tuple[str, ...]
 """Where a value stands in the document: the keys as they came, dots and all."""
 
+_PLAIN: Final = frozenset({str, int, float, bool})
 _EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
 
 
@@ -56,12 +57,22 @@ class Document:
             if type(entry) is Leaf:
                 if entry.as_it_is is type(value):
                     values[entry.slot] = value
-                elif value is not None:
+                elif value is not None and not (entry.is_plain and self._convert(entry, value)):
                     self._meet(entry, (*keys, key), value)
             elif type(entry) is Node:
                 self._enter(entry, (*keys, key), value)
             else:
                 self._seek(node, keys, key, value)
+
+    def _convert(self, leaf: Leaf, value: Any) -> bool:
+        """The short way for what is nearly every number and time; False for whatever needs a closer look."""
+        if type(value) not in _PLAIN or value == "":
+            return False
+        try:
+            self.values[leaf.slot] = leaf.convert(value)
+        except (ValueError, OverflowError):
+            return False
+        return True
 
     def _enter(self, node: Node, keys: Keys, value: Any) -> None:
         if type(value) is dict:

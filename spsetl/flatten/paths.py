@@ -30,7 +30,8 @@ class Leaf:
         path: The field's newest spelling.
         slot: Place of its column in the table.
         rank: 0 for the newest spelling, then the aliases in the schema's order.
-        as_it_is: The type of values that need no conversion, where nothing else is to be thought of.
+        is_plain: A scalar here goes to its column and nowhere else, whatever else the document says.
+        as_it_is: The type of values that need not even be converted.
         is_direct: No other field of the same document can stand for the same column with better or equal right.
         is_list: Every value goes to `session_lists`, a single one too.
         raw_slot: Place of a text column that keeps the value as it came, or -1.
@@ -42,6 +43,7 @@ class Leaf:
     kind: Kind = Kind.TEXT
     rank: int = 0
     convert: Converter = CONVERTERS[Kind.TEXT]
+    is_plain: bool = False
     as_it_is: type | None = None
     is_direct: bool = True
     is_list: bool = False
@@ -159,6 +161,7 @@ def _column_leaf(column: Column, slot: int, rank: int, raw_slot: int, *, direct:
         kind=column.kind,
         rank=rank,
         convert=to_index_status if is_status else CONVERTERS[column.kind],
+        is_plain=plain,
         as_it_is=AS_IT_IS.get(column.kind) if plain else None,
         is_direct=direct,
         is_list=is_list,

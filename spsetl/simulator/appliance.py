@@ -144,7 +144,7 @@ class Appliance:
             "remaining_seconds": self._remaining,
             **links(SESSIONS_PATH, params, page, total),
         }
-        return Answer(join_items([self.renderer.item(session, fields) for session in shown], meta))
+        return Answer(join_items(self.renderer.items(shown, fields), meta))
 
     def _list_snapshot(self, params: Params, fields: tuple[str, ...]) -> Answer:
         if not self.quirks.snapshots:
@@ -157,7 +157,7 @@ class Appliance:
             "remaining_seconds": self._remaining,
             **chain,
         }
-        return Answer(join_items([self.renderer.item(session, fields) for session in shown], meta))
+        return Answer(join_items(self.renderer.items(shown, fields), meta))
 
     def _session(self, request: Request) -> Answer:
         session = self._found(request)

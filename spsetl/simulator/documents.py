@@ -238,7 +238,10 @@ def _vault(session: Session, facts: Facts, dice: Dice) -> Document:
 
 def _add_unknown(body: Document, dice: Dice) -> None:
     """Fields that no document names: a nested object, a list of scalars, a scalar."""
-    body["ticketing"] = {"approver": {"name": dice.pick(words.USERS), "level": dice.below(4)}, "ids": [dice.below(9999)]}
+    body["ticketing"] = {
+        "approver": {"name": dice.pick(words.USERS), "level": dice.below(4)},
+        "ids": [dice.below(9999)],
+    }
     body["labels"] = [dice.pick(words.TAGS), "ünknown, label"]
     body["carbon_grams"] = dice.below(1000) / 8
     if "recording" in body:

@@ -64,6 +64,6 @@ def _link(path: str, params: Mapping[str, str], limit: int, offset: int) -> str:
     return f"{path}?limit={limit}&offset={offset}{rest}"
 
 
-def join_items(items: Sequence[bytes], meta: Mapping[str, Any]) -> bytes:
+def join_items(pieces: Sequence[bytes], meta: Mapping[str, Any]) -> bytes:
     """An answer of items that are JSON already."""
-    return b'{"items":[%b],"meta":%b}' % (b",".join(items), orjson.dumps(meta))
+    return b"".join((b'{"items":[', *pieces, b'],"meta":', orjson.dumps(meta), b"}"))

@@ -1,18 +1,21 @@
 """Documents as this appliance spells them: which fields are shown, older names, times as numbers."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
 
-from spsetl.simulator.documents import Document, document_of, href, set_path
+from spsetl.simulator.documents import Document, document_of, set_path
 from spsetl.simulator.fields import DATES, canonical, value_at
 from spsetl.simulator.quirks import Quirks
 from spsetl.simulator.sessions import Session
 from spsetl.simulator.times import parse_time
-from spsetl.simulator.world import World
+from spsetl.simulator.world import TIMES, Displayed, World
 
 _MISSING: Final = object()
 _UNDISPLAYED: Final = ("revision", "hidden", "phantom")
+_CHEAP: Final = frozenset({*TIMES, *_UNDISPLAYED})
+_KEPT_FIELD_SETS: Final = 3
 _ENDPOINTS: Final = ("client", "server")
 _RECORDING_ENDPOINTS: Final = ("server_local", "target")
 
@@ -22,15 +25,38 @@ class Renderer:
 
     def __init__(self, world: World, quirks: Quirks) -> None:
         self._world, self._quirks = world, quirks
+        self._items: dict[tuple[str, ...], dict[int, tuple[int, bytes]]] = {}
         self._plain = quirks.naming == "recording" and quirks.times == "iso"
 
-    def item(self, session: Session, fields: tuple[str, ...]) -> bytes:
-        """One item of the list of sessions, as JSON, with the body that `fields` asks for."""
-        key = orjson.dumps(session.key)
-        link = href(session.key).encode()
-        body = self._listed_body(session, fields) if fields else None
-        tail = b'"key":%b,"meta":{"href":"%b"}}' % (key, link)
-        return b"{%b" % tail if body is None else b'{"body":%b,%b' % (body, tail)
+    def items(self, sessions: Sequence[Session], fields: tuple[str, ...]) -> list[bytes]:
+        """The items of a list of sessions, with the bodies that `fields` asks for: pieces of JSON to be joined."""
+        if self._plain and "*" in fields:
+            return self._pieces(sessions, self.shown(fields))
+        items = self._whole_items(sessions, fields)
+        return [piece for item in items for piece in (b",", item)][1:]
+
+    def _pieces(self, sessions: Sequence[Session], shown: tuple[str, ...]) -> list[bytes]:
+        """The most frequent items, without a copy of anything: a page of them takes a third of a millisecond."""
+        pieces: list[bytes] = []
+        only_revision = shown == ("revision",)
+        for session in sessions:
+            displayed = self._world.displayed(session)
+            extra = b',"revision":%d' % displayed.revision if only_revision else _extras(displayed, shown)
+            pieces += (b",", displayed.head, extra, displayed.tail)
+        return pieces[1:]
+
+    def _whole_items(self, sessions: Sequence[Session], fields: tuple[str, ...]) -> list[bytes]:
+        if not fields:
+            return [b"{" + self._world.displayed(session).tail[2:] for session in sessions]
+        shown = self.shown(fields)
+        kept = self._kept(fields)
+        items = []
+        for session in sessions:
+            known = kept.get(session.number)
+            if known is None or known[0] != session.version:
+                known = kept[session.number] = session.version, self._item(session, fields, shown)
+            items.append(known[1])
+        return items
 
     def document(self, session: Session) -> Document:
         """The session's own answer's body."""
@@ -51,26 +77,29 @@ class Renderer:
 
     def shown(self, fields: tuple[str, ...]) -> tuple[str, ...]:
         """Of revision, hidden and phantom, those that this list shows."""
-        shown = [name for name in _UNDISPLAYED if name in fields and (name != "revision" or self._by_name)]
+        shown = [
+            name for name in _UNDISPLAYED if name in fields and (name != "revision" or self._quirks.revision_by_name)
+        ]
         if "*" in fields and self._quirks.star_has_revision and "revision" not in shown:
             shown.append("revision")
         return tuple(shown)
 
-    @property
-    def _by_name(self) -> bool:
-        return self._quirks.revision_by_name
+    def _kept(self, fields: tuple[str, ...]) -> dict[int, tuple[int, bytes]]:
+        """Items made before, for the few sets of fields that were asked for last."""
+        if fields not in self._items and len(self._items) >= _KEPT_FIELD_SETS:
+            del self._items[next(iter(self._items))]
+        return self._items.setdefault(fields, {})
 
-    def _listed_body(self, session: Session, fields: tuple[str, ...]) -> bytes:
+    def _item(self, session: Session, fields: tuple[str, ...], shown: tuple[str, ...]) -> bytes:
         displayed = self._world.displayed(session)
-        shown = self.shown(fields)
-        if "*" in fields and self._plain:
-            extras = "".join(f',"{name}":{str(getattr(displayed, name)).lower()}' for name in shown)
-            return displayed.body[:-1] + extras.encode() + b"}"
-        body = orjson.loads(displayed.body)
-        if "*" not in fields:
-            body = _project(body, fields)
+        if _CHEAP.issuperset(fields):
+            body = {name: value for name, value in zip(TIMES, displayed.times, strict=True) if name in fields}
+        else:
+            body = displayed.document
+            body = body if "*" in fields else _project(body, fields)
         body |= {name: getattr(displayed, name) for name in shown}
-        return orjson.dumps(self._spell(body), option=orjson.OPT_SORT_KEYS)
+        written = orjson.dumps(self._spell(body), option=orjson.OPT_SORT_KEYS)
+        return b'{"body":%b%b' % (written, displayed.tail[1:])
 
     def _spell(self, body: Document) -> Document:
         if self._quirks.times == "epoch":
@@ -79,6 +108,10 @@ class Renderer:
                 if moment is not None:
                     set_path(body, path, _seconds(moment))
         return _older_names(body) if self._quirks.naming == "psm" else body
+
+
+def _extras(displayed: Displayed, shown: tuple[str, ...]) -> bytes:
+    return "".join(f',"{name}":{str(getattr(displayed, name)).lower()}' for name in shown).encode()
 
 
 def _project(body: Document, fields: tuple[str, ...]) -> Document:

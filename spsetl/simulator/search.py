@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
-import orjson
-
 from spsetl.simulator.answers import ApiError, invalid_value
 from spsetl.simulator.dice import Dice
 from spsetl.simulator.documents import INDEX_STATUS
@@ -121,7 +119,7 @@ class Search:
         displayed = self._world.displayed(session)
         if field in _DIRECT:
             return getattr(displayed, field)
-        document = orjson.loads(displayed.body)
+        document = displayed.document
         value = document if field == "*" else value_at(document, field)
         if field == "recording.index_status" and isinstance(value, int):
             return INDEX_STATUS[value]

@@ -25,6 +25,7 @@ from spsetl.simulator.world import World
 _LOOPBACK = "127.0.0.1"
 _KEEP_ALIVE_SECONDS = 75
 _START_SECONDS = 30
+_BACKLOG = 256
 
 
 class _Server(uvicorn.Server):

@@ -8,23 +8,36 @@ from typing import Any, NamedTuple
 import orjson
 
 from spsetl.simulator.channels import channels_of
-from spsetl.simulator.documents import NOT_DISPLAYED, Document, document_of
+from spsetl.simulator.documents import NOT_DISPLAYED, Document, document_of, href
 from spsetl.simulator.records import alerts_of, events_of
 from spsetl.simulator.sessions import CLOSED, Births, Calendar, Session, passed_at
 from spsetl.simulator.spec import WorldSpec
 from spsetl.simulator.times import DAY, HOUR, NEVER, parse_time, to_datetime, to_ms
 
+TIMES = ("start_time", "end_time", "creation_time")
+_BODY = b'{"body":'
 _BURST_HOUR = 10
 _LATE_DAYS = 10
 
 
 class Displayed(NamedTuple):
-    """What a list shows of a session: the body of `fields=*` as JSON, and what `*` leaves out."""
+    """What a list shows of a session, as JSON in two parts: `{"body":{…` of `fields=*`, and `},"key":…}`.
 
-    body: bytes
+    Between them goes what `*` leaves out. `times` are start_time, end_time and creation_time as they are written.
+    """
+
+    head: bytes
+    tail: bytes
     revision: int
     hidden: bool
     phantom: bool
+    times: tuple[str | None, ...]
+
+    @property
+    def document(self) -> Document:
+        """The body of `fields=*`."""
+        body: Document = orjson.loads(self.head[len(_BODY) :] + b"}")
+        return body
 
 
 class World:
@@ -177,7 +190,7 @@ class World:
         known = self._displayed.get(session.number)
         if known is not None and known[0] == session.version:
             return known[1]
-        shown = _display(document_of(self.spec, session))
+        shown = _display(session, document_of(self.spec, session))
         self._displayed[session.number] = session.version, shown
         return shown
 
@@ -255,12 +268,13 @@ def _moment(value: datetime | str | int) -> int:
     return to_ms(value) if isinstance(value, datetime) else parse_time(str(value)).ms
 
 
-def _display(document: Document) -> Displayed:
+def _display(session: Session, document: Document) -> Displayed:
     shown = {name: value for name, value in document.items() if name not in NOT_DISPLAYED}
     trail = (shown.get("recording") or {}).get("audit_trail")
     if trail:
         trail.pop("download", None)
-    return Displayed(orjson.dumps(shown, option=orjson.OPT_SORT_KEYS), *(document[name] for name in _REST))
-
-
-_REST = ("revision", "hidden", "phantom")
+    # The slice is a copy of just the right size; what orjson returns may hold on to a buffer several times larger.
+    head = _BODY + orjson.dumps(shown, option=orjson.OPT_SORT_KEYS)[:-1]
+    tail = b'},"key":%b,"meta":{"href":"%b"}}' % (orjson.dumps(session.key), href(session.key).encode())
+    times = tuple(document[name] for name in TIMES)
+    return Displayed(head, tail, document["revision"], document["hidden"], document["phantom"], times)

@@ -204,7 +204,7 @@ def _merge_window(sync: _Sync, fetched: FetchedWindow) -> None:
 
 
 def _sync_details(sync: _Sync) -> None:
-    kinds = ("channels", "events", "alerts")
+    kinds = sync.settings.details
     if not kinds:
         return
     sync.progress.begin("details", merge.count_pending(sync.work, appliance=sync.appliance, kinds=kinds))

@@ -4,15 +4,9 @@
 --   overlap    it was alive at some moment of the range: the guide's second example of statistics
 -- A bound that is null does not bound.
 create or replace macro is_in_range(start_time, end_time, match, start_at, end_at, now_at) as
-case match
-    when 'started' then
-        (start_at is null or start_time >= cast(start_at as timestamp))
-        and (end_at is null or start_time < cast(end_at as timestamp))
-    when 'contained' then
-        (start_at is null or start_time >= cast(start_at as timestamp))
-        and (end_at is null or end_time < cast(end_at as timestamp))
-    when 'overlap' then
-        (start_at is null or alive_until(start_time, end_time, now_at) >= cast(start_at as timestamp))
-        and (end_at is null or start_time < cast(end_at as timestamp))
-    else error('match is started, contained or overlap')
-end
+if(match in ('started', 'contained', 'overlap'), true, error('match is started, contained or overlap'))
+and (
+    start_at is null
+    or if(match = 'overlap', alive_until(start_time, end_time, now_at), start_time) >= cast(start_at as timestamp)
+)
+and (end_at is null or if(match = 'contained', end_time, start_time) < cast(end_at as timestamp))

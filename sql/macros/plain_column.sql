@@ -1,3 +1,10 @@
--- The column to read for a field: one name per field. For one that is not plain, or none, any column will do.
+-- What `columns(…)` finds a field's column by: one pattern per field. 
+-- A score has no column, and no field has none either: they find the session's key, for something has to be found.
 create or replace macro plain_column(field) as
-case when field is not null and is_plain_field(field) then field_column(field) else 'session_key' end
+'^'
+|| regexp_escape(
+    field_column(
+        regexp_replace(coalesce(field, 'session_key'), '^analytics\.score\.details\..+\.score$', 'session_key')
+    )
+)
+|| '$'

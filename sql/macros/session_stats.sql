@@ -15,22 +15,26 @@ create or replace macro session_stats(
     appliance := null,
     now_at := null
 ) as table (
+    -- A field that has rows of its own is null here, and one that has none is empty in own_values.
     with population as (
         select
-            matching.appliance,
-            matching.session_key,
-            columns([plain_column(field)]) as plain_value,
-            columns([plain_column(sub_field)]) as plain_sub_value
-        from matching_sessions(match, start_at, end_at, appliance, now_at) as matching
+            sessions.appliance,
+            sessions.session_key,
+            if(is_plain_field(field), columns(plain_column(field)), null) as plain_value,
+            if(is_plain_field(sub_field), columns(plain_column(sub_field)), null) as plain_sub_value
+        from sessions
+        where
+            is_in_range(sessions.start_time, sessions.end_time, match, start_at, end_at, now_at)
+            and (appliance is null or sessions.appliance = appliance)
     ),
 
-    -- Counted first, made text after: a text per value and not per session.
+    -- Counted first, made text after: that is a text per value and not per session.
     plain_counts as (
         select
             plain_value,
             count(*) as sessions
         from population
-        where is_plain_field(field) and plain_value is not null
+        where plain_value is not null
         group by plain_value
     ),
 
@@ -40,9 +44,7 @@ create or replace macro session_stats(
             plain_sub_value,
             count(*) as sessions
         from population
-        where
-            sub_field is not null and is_plain_field(field) and is_plain_field(sub_field)
-            and plain_value is not null and plain_sub_value is not null
+        where plain_value is not null and plain_sub_value is not null
         group by plain_value, plain_sub_value
     ),
 
@@ -56,8 +58,7 @@ create or replace macro session_stats(
             field_rows.value,
             count(*) as sessions
         from population
-        inner join field_values(field) as field_rows using (appliance, session_key)
-        where not is_plain_field(field)
+        inner join own_values(field) as field_rows using (appliance, session_key)
         group by field_rows.value
     ),
 
@@ -72,11 +73,11 @@ create or replace macro session_stats(
 
     pairs as (
         select
-            if(is_plain_field(field), as_text(population.plain_value), field_rows.value) as value,
-            if(is_plain_field(sub_field), as_text(population.plain_sub_value), sub_field_rows.value) as sub_value
+            coalesce(as_text(population.plain_value), field_rows.value) as value,
+            coalesce(as_text(population.plain_sub_value), sub_field_rows.value) as sub_value
         from population
-        left join field_values(field) as field_rows using (appliance, session_key)
-        left join field_values(sub_field) as sub_field_rows using (appliance, session_key)
+        left join own_values(field) as field_rows using (appliance, session_key)
+        left join own_values(sub_field) as sub_field_rows using (appliance, session_key)
         where sub_field is not null and not (is_plain_field(field) and is_plain_field(sub_field))
     ),
 

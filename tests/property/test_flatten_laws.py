@@ -245,9 +245,9 @@ def rows_sorted(tables: dict[str, list[dict[str, Any]]]) -> list[tuple[str, int,
     return sorted((row["field"], row["position"], row["value"]) for row in tables.get("session_lists", []))
 
 
-WORDS = st.sampled_from(
-    "key body start_time client port client.port psm analytics score details record_id time channel_id recording target "
-    "index_status user server_username href events .".split()
+MORE = ("time", "channel_id", "recording", "target", "index_status", "user", "server_username", "href", "events", "")
+WORDS = st.sampled_from(MORE) | st.sampled_from(
+    ("key", "body", "start_time", "client", "port", "client.port", "psm", "analytics", "score", "details", "record_id")
 )
 NUMBERS = st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)
 ANYTHING = st.recursive(

@@ -203,9 +203,11 @@ def test_list_that_no_text_column_holds_is_listed_and_kept() -> None:
     assert sorted(lists_of(tables)) == [("duration", 0, "1"), ("duration", 1, "2"), ("x.y.z", 0, "q")]
 
 
-def test_one_list_per_field() -> None:
-    """Of two unknown lists whose paths differ in dots alone one is listed, and both are kept."""
-    tables = tables_of(**{"x.y": ["dotted"], "x": {"y": ["nested"]}})
+@pytest.mark.parametrize("keys", [("x", "x.y"), ("x.y", "x")])
+def test_one_list_per_field(keys: tuple[str, str]) -> None:
+    """Of two unknown lists whose paths differ in dots alone one is listed, always the same, and both are kept."""
+    lists = {"x.y": ["dotted"], "x": {"y": ["nested"]}}
+    tables = tables_of(**{key: lists[key] for key in keys})
 
     assert lists_of(tables) == [("x.y", 0, "nested")]
     assert extra_of(tables["sessions"][0]) == {"x.y": ["dotted"], "x": {"y": ["nested"]}}
@@ -222,11 +224,18 @@ def test_object_at_a_scalar_column_is_kept() -> None:
 
 def test_scores() -> None:
     """An algorithm's score has its row; whatever else is below `details` is kept."""
-    details = {"a": {"score": "7.5"}, "b": {"score": None, "why": "new"}, "c": 3, "d": None, "e": {"score": [1]}}
+    details = {
+        "a": {"score": "7.5"},
+        "b": {"score": None, "why": "new"},
+        "c": 3,
+        "d": None,
+        "e": {"score": [1]},
+        "": {"score": 1},
+    }
     tables = tables_of(**{"analytics": {"score": {"details": details}}, "analytics.score.details.f.score": 9})
 
     assert [(row["algorithm"], row["score"]) for row in tables["session_scores"]] == [("a", 7.5), ("f", 9.0)]
-    kept = {"b": {"why": "new"}, "c": 3, "d": None, "e": {"score": [1]}}
+    kept = {"b": {"why": "new"}, "c": 3, "d": None, "e": {"score": [1]}, "": {"score": 1}}
     assert extra_of(tables["sessions"][0]) == {"analytics": {"score": {"details": kept}}}
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -9,14 +10,15 @@ from typing import Final
 import pytest
 from cyclopts import App
 
-from spsetl import errors, schema
+from spsetl import __version__, errors, schema
 from spsetl.cli import app, run
 from spsetl.settings import describe_settings
 
 ROOT: Final = Path(__file__).parents[2]
 README: Final = ROOT / "README.md"
-MADE_BY_MAKE: Final = {".git", ".venv", "demo-data", "data", "dist", "build", "__pycache__"}
-LONGEST_MODULE, LONGEST_FUNCTION = 300, 50
+NOT_OURS: Final = {"demo-data", "data", "dist", "build", "__pycache__"}
+LONGEST_MODULE, LONGEST_TEST_MODULE, LONGEST_FUNCTION = 300, 400, 50
+LONG_WITH_REASON: Final = {"spsetl/schema.py": "data: every table and column once, in one place"}
 # Escaped, so that this file does not name them itself.
 REGISTRY_HOSTS: Final = re.compile(r"pypi\.org|pypi\.python\.org|pythonhosted\.org|anaconda\.org|ghcr\.io|docker\.io")
 
@@ -28,7 +30,7 @@ def house_files(*endings: str) -> list[Path]:
 
 def _walk(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
-        if path.name in MADE_BY_MAKE or path.name.startswith(".venv") or path.name.endswith("_cache"):
+        if path.name in NOT_OURS or (path.name.startswith(".") and path.name not in {".ci", ".gitignore"}):
             continue
         if path.is_dir():
             yield from _walk(path)
@@ -96,7 +98,9 @@ def test_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str
     program = app[command]
     assert isinstance(program, App)
     undescribed = [
-        str(one.name) for one in program.assemble_argument_collection() if one.show and not one.parameter.help
+        str(one.name)
+        for one in program.assemble_argument_collection(parse_docstring=True)
+        if one.show and not one.parameter.help
     ]
 
     assert program.help.strip()
@@ -119,12 +123,17 @@ def test_errors_are_drawn_with_their_exit_codes() -> None:
 
 @pytest.mark.parametrize("path", SQL_FILES, ids=relative)
 def test_sql_file_says_what_its_rows_are(path: Path) -> None:
-    """The first line of each SQL file is a comment that says what one row stands for."""
-    first = path.read_text(encoding="utf-8").partition("\n")[0]
-    is_check = relative(path).startswith("sql/checks/")
+    """The first line of each SQL file is a comment that says what one row, or one value of a macro, stands for."""
+    text = path.read_text(encoding="utf-8")
+    first = text.partition("\n")[0]
+    rows = r"one row per \w"
+    if relative(path).startswith("sql/checks/"):
+        rows = r"^-- (fatal|warning): offending rows are \w"
+    elif "create or replace macro" in text and " as table (" not in text:
+        rows = r"one \w+ per \w"
 
     assert first.startswith("-- ")
-    assert ("offending rows" if is_check else "one row per ") in first.lower()
+    assert re.search(rows, first)
 
 
 def test_there_are_sql_files() -> None:
@@ -134,13 +143,14 @@ def test_there_are_sql_files() -> None:
 
 @pytest.mark.parametrize("path", PYTHON_FILES, ids=relative)
 def test_python_file_stays_readable(path: Path) -> None:
-    """No module is over 300 lines, and no function over 50."""
+    """No module is over 300 lines without a reason, no module of tests over 400, and no function over 50."""
     text = path.read_text(encoding="utf-8")
     functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     too_long = [f.name for f in functions if (f.end_lineno or 0) - f.lineno + 1 > LONGEST_FUNCTION]
 
-    assert text.count("\n") <= LONGEST_MODULE
+    limit = LONGEST_TEST_MODULE if relative(path).startswith("tests/") else LONGEST_MODULE
     assert too_long == []
+    assert text.count("\n") <= limit or relative(path) in LONG_WITH_REASON
 
 
 def test_no_file_names_a_package_registry() -> None:
@@ -148,6 +158,13 @@ def test_no_file_names_a_package_registry() -> None:
     naming = [relative(path) for path in house_files() if REGISTRY_HOSTS.search(path.read_text(encoding="utf-8"))]
 
     assert naming == []
+
+
+def test_version_is_the_same_everywhere() -> None:
+    """What `spsetl --version` says is the version of pyproject.toml."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    assert __version__ == project["version"]
 
 
 def test_make_help_names_every_target() -> None:

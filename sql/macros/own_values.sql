@@ -1,7 +1,7 @@
--- The values of a field that has rows of its own, a list's or a score's: one row per session and distinct value.
+-- The values of a field that has rows of its own, a list or a score: one row per session and distinct value.
 -- A value that stands twice in one list counts once. Few lists are longer than one value, so it is cheaper to look for
 -- the repeats than to make all rows distinct.
-create or replace macro field_values(field) as table (
+create or replace macro own_values(field) as table (
     with list_values as (
         select
             session_lists.appliance,
@@ -9,7 +9,10 @@ create or replace macro field_values(field) as table (
             session_lists.position,
             session_lists.value
         from session_lists
-        where session_lists.field = field_list(field) and session_lists.value is not null
+        where
+            not is_plain_field(field)
+            and session_lists.field = regexp_replace(field_column(field), '^(analytics|user)_', '\1.')
+            and session_lists.value is not null
     ),
 
     repeats as (
@@ -28,7 +31,6 @@ create or replace macro field_values(field) as table (
         list_values.value
     from list_values
     anti join repeats using (appliance, session_key, position)
-    where field_list(field) is not null
     union all
     select
         session_scores.appliance,
@@ -36,7 +38,7 @@ create or replace macro field_values(field) as table (
         as_text(session_scores.score) as value
     from session_scores
     where
-        field_algorithm(field) is not null
-        and session_scores.algorithm = field_algorithm(field)
+        not is_plain_field(field)
+        and session_scores.algorithm = regexp_extract(field, '^analytics\.score\.details\.(.+)\.score$', 1)
         and session_scores.score is not null
 )

@@ -1,0 +1,78 @@
+"""Simulated appliances and their clients, as fixtures: a test module names this one in `pytest_plugins`."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import stamina
+from pydantic import SecretStr
+
+from spsetl.access import Access
+from spsetl.appliance.client import Client
+from spsetl.appliance.protocol import ListQuery, SessionPage, decode_list
+from spsetl.errors import SpsetlError
+from spsetl.simulator import Quirks, Simulator, World, WorldSpec
+
+SECRET = "Pässwörd-密码"
+THREADS = 16
+TRIES = 14
+
+Start = Callable[..., Simulator]
+Connect = Callable[..., Client]
+
+
+@pytest.fixture
+def without_sleeps() -> Iterator[None]:
+    """Retries come as often as outside of tests, and at once."""
+    with stamina.set_testing(True, attempts=TRIES, cap=True):
+        yield
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts simulated appliances of 30 sessions and ends them."""
+    running: list[Simulator] = []
+
+    def begin(*, tls: bool = False, **quirks: Any) -> Simulator:
+        world = World(WorldSpec(sessions=30, days=3))
+        simulator = Simulator(world, Quirks(**quirks), username="auditor", password=SECRET, tls=tls)
+        simulator.start()
+        running.append(simulator)
+        return simulator
+
+    yield begin
+    for simulator in running:
+        simulator.stop()
+
+
+@pytest.fixture
+def connect() -> Iterator[Connect]:
+    """Makes clients of a simulated appliance and closes them."""
+    clients: list[Client] = []
+
+    def make(simulator: Simulator, *, concurrency: int = 4, timeout: float = 10, **access: Any) -> Client:
+        login = {"username": "auditor", "password": SecretStr(SECRET), "ca_file": simulator.ca_file}
+        whole = Access(url=simulator.url, appliance="test", **(login | access))
+        clients.append(Client(whole, concurrency=concurrency, timeout=timeout))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+def ask(client: Client) -> SessionPage:
+    """The first page of the list."""
+    query = ListQuery()
+    return decode_list(client.get(query.path, query.params, kind="sessions"))
+
+
+def refusal(client: Client, expected: type[SpsetlError]) -> str:
+    """The message of the error that the client raises, which is fit to be shown."""
+    with pytest.raises(expected) as raised:
+        ask(client)
+    message = str(raised.value)
+    assert message.isprintable()
+    assert SECRET not in message
+    assert "/api/" not in message
+    return message
