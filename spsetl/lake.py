@@ -24,7 +24,7 @@ from spsetl.errors import StorageError
 
 # Rows wait in memory until they make a row group that is worth reading by itself: bounded, for each table.
 ROW_GROUP_ROWS: Final = 100_000
-ROW_GROUP_BYTES: Final = 16 * 2**20
+ROW_GROUP_BYTES: Final = 4 * 2**20
 
 _TEMPORARY: Final = ".tmp"
 _LONGEST_NAME: Final = 120

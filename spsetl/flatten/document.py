@@ -66,7 +66,7 @@ class Document:
 
     def _convert(self, leaf: Leaf, value: Any) -> bool:
         """The short way for what is nearly every number and time; False for whatever needs a closer look."""
-        if type(value) not in _PLAIN or value == "":
+        if type(value) not in _PLAIN:
             return False
         try:
             self.values[leaf.slot] = leaf.convert(value)

@@ -52,7 +52,7 @@ class Places:
         """
         try:
             for folder in (self.lake, self.private):
-                folder.mkdir(parents=True, exist_ok=True)
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # what people did is nobody else's business
                 probe = folder / ".writable"
                 probe.touch()
                 probe.unlink()
