@@ -22,7 +22,7 @@ ifneq ($(shell { $(OLD_DUCKDB)/bin/python -c "" && cat $(OLD_DUCKDB_MADE); } 2>/
 .PHONY: $(OLD_DUCKDB_MADE)
 endif
 
-.PHONY: help demo test check fix wheel-check constraints clean
+.PHONY: help demo test check fix wheel-check readme constraints clean
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
@@ -32,6 +32,7 @@ help:
 	@echo "make check        lint, types, imports, SQL lint"
 	@echo "make fix          formats the code, and repairs what lint can repair"
 	@echo "make wheel-check  builds the wheel, installs it in an environment of its own, and runs the demo there"
+	@echo "make readme       writes the tables and the settings into README.md"
 	@echo "make constraints  pins every dependency anew (needs uv); UPGRADE=1 takes the newest versions"
 	@echo "make clean        removes what these made, and never ./data"
 
@@ -55,6 +56,9 @@ fix: $(MADE)
 
 wheel-check: $(MADE)
 	deployments/check-wheel.sh $(VENV)/bin/python
+
+readme: $(MADE)
+	$(RUN)python -m tests.readme
 
 constraints:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \

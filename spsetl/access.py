@@ -1,15 +1,18 @@
-"""How to reach and enter one appliance: a frozen value, and the checks of the files it names."""
+"""How to reach and enter one appliance: a frozen value, and the checks of what it is made of."""
 
 import ipaddress
 import ssl
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from spsetl.errors import SettingsError
+
+_LONGEST_NAME: Final = 128
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,50 @@ class Access:
     def host(self) -> str:
         """Host and port, for messages."""
         return urlsplit(self.url).netloc
+
+
+def check_url(url: str) -> str:
+    """The address of an appliance, without the trailing slash.
+
+    Raises:
+        ValueError: It is none that a login may be sent to; the message does not repeat it.
+    """
+    if "@" in url:
+        raise ValueError("must not carry a user name or a password; put them into SPSETL_USERNAME and SPSETL_PASSWORD")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("is no address; its host or port cannot be read") from None
+    if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
+        raise ValueError("must be a scheme and a host")
+    if parts.path not in ("", "/") or parts.query or parts.fragment or "?" in url or "#" in url:
+        raise ValueError("must end after the host and the port, without a path or a query")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ValueError("would send the password in clear; plain http is for loopback addresses only, use https")
+    return url.rstrip("/")
+
+
+def check_appliance(name: str) -> str:
+    """The name of an appliance, which becomes part of file names.
+
+    Raises:
+        ValueError: It is not fit for that.
+    """
+    if not name.isprintable() or set(name) & set("/\\ ") or name.startswith(".") or len(name) > _LONGEST_NAME:
+        raise ValueError(f"must be a short name (at most {_LONGEST_NAME} characters) without slashes and spaces")
+    return name
+
+
+def check_username(name: str) -> str:
+    """A user name that HTTP Basic can carry.
+
+    Raises:
+        ValueError: It has a colon.
+    """
+    if ":" in name:
+        raise ValueError("must not have a colon: a login by HTTP Basic ends the user name there")
+    return name
 
 
 def is_loopback(host: str) -> bool:

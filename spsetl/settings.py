@@ -18,46 +18,21 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from spsetl.access import Access, check_certificates, is_loopback, is_readable_by_others, read_password
+from spsetl.access import (
+    Access,
+    check_appliance,
+    check_certificates,
+    check_url,
+    check_username,
+    is_readable_by_others,
+    read_password,
+)
 from spsetl.errors import SettingsError
 
 PREFIX: Final = "SPSETL_"
 FILE: Final = Path("spsetl.toml")
 
 DETAILS: Final = ("channels", "events", "alerts")
-
-_LONGEST_NAME: Final = 128
-
-
-def _check_url(url: str) -> str:
-    """The address of an appliance, without the trailing slash. The text itself never shows up in a message."""
-    if "@" in url:
-        raise ValueError("must not carry a user name or a password; put them into SPSETL_USERNAME and SPSETL_PASSWORD")
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError("is no address; its host or port cannot be read") from None
-    if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
-        raise ValueError("must be a scheme and a host")
-    if parts.path not in ("", "/") or parts.query or parts.fragment or "?" in url or "#" in url:
-        raise ValueError("must end after the host and the port, without a path or a query")
-    if parts.scheme == "http" and not is_loopback(host):
-        raise ValueError("would send the password in clear; plain http is for loopback addresses only, use https")
-    return url.rstrip("/")
-
-
-def _check_appliance(name: str) -> str:
-    """The name becomes part of file names."""
-    if not name.isprintable() or set(name) & set("/\\ ") or name.startswith(".") or len(name) > _LONGEST_NAME:
-        raise ValueError(f"must be a short name (at most {_LONGEST_NAME} characters) without slashes and spaces")
-    return name
-
-
-def _check_username(name: str) -> str:
-    if ":" in name:
-        raise ValueError("must not have a colon: a login by HTTP Basic ends the user name there")
-    return name
 
 
 def _split_details(value: object) -> object:
@@ -82,10 +57,10 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    url: Annotated[_Text, AfterValidator(_check_url)] | None = Field(
+    url: Annotated[_Text, AfterValidator(check_url)] | None = Field(
         None, description="Address of the appliance", examples=["https://sps.example.com"]
     )
-    username: Annotated[_Text, AfterValidator(_check_username)] | None = Field(
+    username: Annotated[_Text, AfterValidator(check_username)] | None = Field(
         None, description="User that may search all sessions", examples=["auditor"]
     )
     password: SecretStr | None = Field(
@@ -110,7 +85,7 @@ class Settings(BaseSettings):
     verify_tls: bool = Field(
         default=True, description="Whether to check the appliance's certificate", examples=["true"]
     )
-    appliance: Annotated[_Text, AfterValidator(_check_appliance)] | None = Field(
+    appliance: Annotated[_Text, AfterValidator(check_appliance)] | None = Field(
         None, description="Name of the appliance in the copy; by default the URL's host", examples=["sps1"]
     )
     data_dir: _File = Field(Path("data"), description="Where the copy is kept", examples=["/var/lib/spsetl"])

@@ -116,8 +116,8 @@ def not_json(status: int, content_type: str, *, kind: str) -> BadAnswerError:
     """An answer that the appliance would not give."""
     came = re.sub(r"[^\w/.+-].*", "", content_type, flags=re.DOTALL)[:64] or "no content type"
     return BadAnswerError(
-        f"the answer to a request for {kind} is {came} instead of JSON ({status}); a proxy may stand before the "
-        "appliance: check SPSETL_URL, HTTPS_PROXY and NO_PROXY"
+        f"the answer to a request for {kind} is not the JSON it should be ({status}, {came}); a proxy may stand "
+        "before the appliance: check SPSETL_URL, HTTPS_PROXY and NO_PROXY"
     )
 
 

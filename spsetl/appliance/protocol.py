@@ -240,8 +240,7 @@ def local_path(link: str, url: str) -> str:
     Raises:
         BadAnswerError: It leads to another host, where the login must not be sent.
     """
-    root = f"{url}/"
-    path = link.removeprefix(url) if link.startswith(root) else link
+    path = link.removeprefix(url)
     if not path.startswith("/api/") or not path.isprintable():
         raise _undocumented("a link", f"an address outside of {urlsplit(url).netloc}/api")
     return path

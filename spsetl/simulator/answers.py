@@ -1,4 +1,4 @@
-"""What the simulated appliance answers: a status, a body and headers; and its errors ("Application level error codes")."""
+"""What the simulated appliance answers, and its errors ("Application level error codes")."""
 
 from dataclasses import dataclass, field
 from typing import Any

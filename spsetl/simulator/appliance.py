@@ -23,9 +23,17 @@ Params = Mapping[str, str]
 # Called before each answer with the request's kind, path and parameters; may return a fault to answer with.
 Hook = Callable[[str, str, Params], Fault | None]
 
-_COLLECTIONS = {"_snapshot": "snapshot", "_count": "count", "stats": "stats", "histogram": "histogram"}
-_DETAILS = ("channels", "events", "alerts")
 INFO_PATH = "/api/info"
+_KINDS = {
+    AUTHENTICATION_PATH: "authentication",
+    INFO_PATH: "info",
+    SESSIONS_PATH: "list",
+    f"{SESSIONS_PATH}/_snapshot": "snapshot",
+    f"{SESSIONS_PATH}/_count": "count",
+    f"{SESSIONS_PATH}/stats": "stats",
+    f"{SESSIONS_PATH}/histogram": "histogram",
+}
+_DETAILS = ("channels", "events", "alerts")
 
 
 @dataclass(frozen=True)
@@ -43,20 +51,15 @@ class Request:
 
 def classify(path: str) -> tuple[str, str]:
     """The kind of a request and the session's key, from the path as it was sent: a quoted slash belongs to the key."""
-    if path in {AUTHENTICATION_PATH, INFO_PATH}:
-        return path.rsplit("/", 1)[1], ""
-    if path == SESSIONS_PATH:
-        return "list", ""
+    if path in _KINDS:
+        return _KINDS[path], ""
     if path.startswith(configuration.CONFIGURATION_PATH):
         return "configuration", ""
-    parts = path.removeprefix(SESSIONS_PATH + "/").split("/") if path.startswith(SESSIONS_PATH + "/") else []
-    if len(parts) == 1 and parts[0] in _COLLECTIONS:
-        return _COLLECTIONS[parts[0]], ""
-    if len(parts) == 1:
-        return "session", unquote(parts[0])
-    if len(parts) == 2 and parts[1] in _DETAILS:  # noqa: PLR2004 - the key and the kind
-        return parts[1], unquote(parts[0])
-    return "unknown", ""
+    below, _, rest = path.partition(SESSIONS_PATH + "/")
+    key, slash, detail = rest.partition("/")
+    if below or not key or (slash and detail not in _DETAILS):
+        return "unknown", ""
+    return detail or "session", unquote(key)
 
 
 @dataclass
@@ -78,7 +81,7 @@ class Appliance:
         self.renderer = Renderer(self.world, self.quirks)
         self.snapshots = Snapshots(self.search, self.quirks, self.clock)
         self._routes: dict[str, Callable[[Request], Answer]] = {
-            "list": self._list,
+            "list": self.list_sessions,
             "session": self._session,
             "channels": self._channels,
             "events": self._records,
@@ -125,7 +128,8 @@ class Appliance:
             meta["remaining_seconds"] = self._remaining
         return as_json({"body": body, "key": "info", "meta": meta})
 
-    def _list(self, request: Request) -> Answer:
+    def list_sessions(self, request: Request) -> Answer:
+        """One page of the list, or of a snapshot of it."""
         params, quirks = request.params, self.quirks
         fields = read_fields(params)
         if params.get("snapshot"):

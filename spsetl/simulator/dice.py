@@ -11,6 +11,11 @@ _WORDS = struct.Struct("<16I")
 _FULL = 1 << 32
 
 
+def spread(*weights: tuple[T, int]) -> tuple[T, ...]:
+    """Values as often as their weights say, to be picked from."""
+    return tuple(value for value, weight in weights for _ in range(weight))
+
+
 class Dice:
     """A row of 32-bit numbers that is determined by its name, for example (seed, "channels", session number)."""
 
@@ -46,15 +51,6 @@ class Dice:
     def pick(self, values: Sequence[T]) -> T:
         """One of the values."""
         return values[self.draw() * len(values) >> 32]
-
-    def weighted(self, values: Sequence[tuple[T, int]]) -> T:
-        """One of the values, each as often as its weight says."""
-        at = self.below(sum(weight for _, weight in values))
-        for value, weight in values:
-            at -= weight
-            if at < 0:
-                return value
-        raise ValueError("the weights are all zero")
 
     def text(self, length: int, alphabet: str) -> str:
         """A text of that length."""

@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 from spsetl.simulator import vocabulary as words
-from spsetl.simulator.dice import Dice
+from spsetl.simulator.dice import Dice, spread
 from spsetl.simulator.facts import Facts, facts_of
 from spsetl.simulator.sessions import ARCHIVED, INDEXED, PROGRESS, RESCORED, SCORED, Session
 from spsetl.simulator.spec import WorldSpec
@@ -20,6 +20,8 @@ INDEX_STATUS = (
 # What a session's own answer has and a list with `fields=*` lacks.
 NOT_DISPLAYED = ("alerts", "channels", "events", "hidden", "indexing", "phantom", "revision", "trail_downloads")
 _OFFSET_MINUTES = 300
+_ACCOUNT_COUNTS = spread((1, 88), (2, 8), (0, 4))
+_SIMILAR_COUNTS = spread((0, 9), (2, 1))
 
 
 def href(key: str) -> str:
@@ -132,7 +134,7 @@ def _server(facts: Facts) -> Document:
 
 def _user(spec: WorldSpec, facts: Facts, dice: Dice) -> Document:
     accounts = [dice.pick(words.ACCOUNTS), dice.pick(words.ACCOUNTS), facts.user]
-    count = dice.weighted(((1, 88), (2, 8), (0, 4)))
+    count = dice.pick(_ACCOUNT_COUNTS)
     scalar = facts.part == "scalar" or dice.share(spec.scalar_server_username)
     domain = dice.pick((None, *words.DOMAINS))
     user: Document = {"id": facts.user, "name": facts.user}
@@ -208,7 +210,7 @@ def _analytics(session: Session, facts: Facts, dice: Dice) -> Document:
         "interesting_events": list(events),
         "score": {"aggregated": score, "details": details} if dice.share(0.7) else {"aggregated": score},
         "scripted": scripted,
-        "similar_sessions": [dice.text(20, words.ALPHABET) for _ in range(dice.weighted(((0, 9), (2, 1))))],
+        "similar_sessions": [dice.text(20, words.ALPHABET) for _ in range(dice.pick(_SIMILAR_COUNTS))],
         "tags": [dice.pick(words.TAGS)] if dice.share(0.2) else [],
     }
     if dice.share(0.5):

@@ -3,7 +3,7 @@
 from typing import Final, NamedTuple
 
 from spsetl.simulator import vocabulary as words
-from spsetl.simulator.dice import Dice
+from spsetl.simulator.dice import Dice, spread
 from spsetl.simulator.spec import WorldSpec
 
 # The first sessions of each five thousand play these parts, so that even a small world holds one of each.
@@ -22,7 +22,12 @@ _FATE_OF_PART = {
     "no trail": "NO_TRAIL",
     "indexing not required": "INDEXING_NOT_REQUIRED",
 }
-_FATES = (("INDEXED", 80), ("INDEXING_NOT_REQUIRED", 8), ("NO_TRAIL", 5), ("INDEXING_FAILED", 4), ("NOT_INDEXED", 3))
+_FATES = spread(
+    ("INDEXED", 80), ("INDEXING_NOT_REQUIRED", 8), ("NO_TRAIL", 5), ("INDEXING_FAILED", 4), ("NOT_INDEXED", 3)
+)  # fmt: skip
+_CHANNELS = spread((1, 9), (2, 22), (3, 28), (4, 20), (5, 11), (6, 6), (8, 4))
+_EVENTS = spread((0, 20), (1, 18), (2, 20), (4, 20), (9, 17), (16, 5))
+_ALERTS = spread((0, 86), (1, 8), (2, 3), (3, 3))
 _ORIGIN_OF_PART = {"plain": "", "log": "LOG", "vault": "VAULT"}
 
 
@@ -55,15 +60,16 @@ def facts_of(spec: WorldSpec, number: int) -> Facts:
     dice = Dice(spec.seed, "facts", number)
     part = part_of(number)
     origin, recorded = _origin(spec, dice, part)
-    protocol = dice.weighted(words.PROTOCOLS)
+    protocol = dice.pick(words.PROTOCOLS)
     accepted = part in _INDEXED_PARTS or (part != "refused" and dice.draw() >= 0.08 * 2**32)
     fate = _fate(dice, part, accepted=accepted)
     user = dice.pick(words.USERS)
     if part == "hostile" or dice.share(spec.hostile_text):
         user = dice.pick(words.HOSTILE_USERS)
+    channels = dice.pick(_CHANNELS)
     return Facts(
         part, origin, recorded, protocol, accepted, fate, user, dice.below(200), dice.below(60), dice.below(3),
-        _channels(dice, accepted=accepted), _events(dice, part), _alerts(dice, part),
+        channels if accepted and recorded else 0, _events(dice, part), _alerts(dice, part),
     )  # fmt: skip
 
 
@@ -77,7 +83,7 @@ def _origin(spec: WorldSpec, dice: Dice, part: str) -> tuple[str, bool]:
 
 
 def _fate(dice: Dice, part: str, *, accepted: bool) -> str:
-    drawn = dice.weighted(_FATES)
+    drawn = dice.pick(_FATES)
     if part in _FATE_OF_PART:
         return _FATE_OF_PART[part]
     if part:
@@ -85,14 +91,9 @@ def _fate(dice: Dice, part: str, *, accepted: bool) -> str:
     return drawn if accepted else "NO_TRAIL"
 
 
-def _channels(dice: Dice, *, accepted: bool) -> int:
-    drawn = dice.weighted(((1, 14), (2, 28), (3, 26), (4, 14), (5, 9), (6, 5), (7, 4)))
-    return drawn if accepted else 0
-
-
 def _events(dice: Dice, part: str) -> int:
     """About 4 for the mean session of a world; some beyond one page of the API, some beyond two."""
-    drawn = dice.weighted(((0, 20), (1, 20), (2, 20), (4, 20), (9, 16), (15, 4)))
+    drawn = dice.pick(_EVENTS)
     size, rare = dice.below(499), dice.below(10_000)
     if part == "many events" or rare < _MANY_EVENTS:
         return 501 + size
@@ -102,5 +103,5 @@ def _events(dice: Dice, part: str) -> int:
 
 
 def _alerts(dice: Dice, part: str) -> int:
-    drawn, size = dice.weighted(((0, 86), (1, 8), (2, 3), (3, 3))), dice.below(200)
+    drawn, size = dice.pick(_ALERTS), dice.below(200)
     return 501 + size if part == "many alerts" else drawn

@@ -1,6 +1,7 @@
 """The network side: a raw ASGI application, and a protocol that can also break connections."""
 
 import asyncio
+import contextlib
 import gzip
 import socket
 import struct
@@ -53,7 +54,7 @@ class Application:
         request = _request(scope, path, transport)
         fault, answer = self._answer(request)
         if self.appliance.quirks.latency:
-            await asyncio.sleep(self.appliance.quirks.latency)
+            await _pause(receive, self.appliance.quirks.latency)
         if fault is Fault.HANG:
             await _wait_until_gone(receive)
         elif fault is Fault.RESET or not self.powered:
@@ -69,6 +70,8 @@ class Application:
         fault = appliance.faults.next(request.kind)
         if appliance.on_request is not None:
             fault = appliance.on_request(request.kind, request.path, request.params) or fault
+        if fault is Fault.LOG_OUT:
+            appliance.logins.end_all()
         failed = failed_answer(fault, appliance.quirks, request.path) if fault else None
         return fault, failed or appliance.answer(request)
 
@@ -136,6 +139,12 @@ def _reset(transport: asyncio.Transport) -> None:
     if connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
     transport.abort()
+
+
+async def _pause(receive: Receive, seconds: float) -> None:
+    """Waits, but not for a client that has gone."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(_wait_until_gone(receive), seconds)
 
 
 async def _wait_until_gone(receive: Receive) -> None:

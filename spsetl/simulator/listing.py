@@ -25,12 +25,17 @@ def read_page(params: Mapping[str, str], *, limit: int, last_offset: int) -> Pag
     Raises:
         ApiError: 400, a number does not parse.
     """
-    wanted = _whole(params, "limit", limit)
-    offset = _whole(params, "offset", 0)
+    wanted = read_whole(params, "limit", limit)
+    offset = read_whole(params, "offset", 0)
     return Page(offset if offset <= last_offset else 0, min(wanted, limit))
 
 
-def _whole(params: Mapping[str, str], name: str, default: int) -> int:
+def read_whole(params: Mapping[str, str], name: str, default: int) -> int:
+    """A parameter that is a whole number.
+
+    Raises:
+        ApiError: 400, it is none.
+    """
     text = params.get(name) or str(default)
     if not text.isascii() or not text.isdigit():
         raise invalid_value(name, text)

@@ -1,9 +1,9 @@
 """`q`: Lucene expressions as predicates over one document ("Searching in the session database", ?q)."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from luqum import tree
 from luqum.exceptions import ParseError
@@ -41,22 +41,15 @@ def compile_query(text: str) -> Predicate:
 
 
 def _predicate(node: tree.Item, field: str) -> Predicate:
-    if isinstance(node, tree.SearchField):
-        return _field(node)
-    if isinstance(node, tree.BaseGroup | tree.Boost):
-        return _predicate(node.expr, field)
-    if isinstance(node, tree.Not | tree.Prohibit):
-        inner = _predicate(node.a, field)
-        return lambda get: not inner(get)
-    if isinstance(node, tree.Plus):
-        return _predicate(node.a, field)
-    if isinstance(node, tree.AndOperation):
-        return _all([_predicate(child, field) for child in node.children])
-    if isinstance(node, tree.OrOperation):
-        return _any([_predicate(child, field) for child in node.children])
-    if isinstance(node, tree.UnknownOperation):
-        return _side_by_side(node.children, field)
-    return _leaf(node, field)
+    for kind, build in _BUILDERS:
+        if isinstance(node, kind):
+            return build(node, field)
+    raise _unsupported(node)
+
+
+def _not(node: tree.Item, field: str) -> Predicate:
+    inner = _predicate(node.a, field)
+    return lambda get: not inner(get)
 
 
 def _all(parts: list[Predicate]) -> Predicate:
@@ -67,18 +60,18 @@ def _any(parts: list[Predicate]) -> Predicate:
     return lambda get: any(part(get) for part in parts)
 
 
-def _side_by_side(children: Iterable[tree.Item], field: str) -> Predicate:
+def _side_by_side(node: tree.Item, field: str) -> Predicate:
     """Words without an operator: each excluding one excludes, each `+` one is a must, of the others any will do."""
     musts: list[Predicate] = []
     others: list[Predicate] = []
-    for child in children:
+    for child in node.children:
         is_must = isinstance(child, tree.Plus | tree.Not | tree.Prohibit)
         (musts if is_must else others).append(_predicate(child, field))
-    required = any(isinstance(child, tree.Plus) for child in children)
+    required = any(isinstance(child, tree.Plus) for child in node.children)
     return _all(musts if required or not others else [*musts, _any(others)])
 
 
-def _field(node: tree.SearchField) -> Predicate:
+def _field(node: tree.Item, _: str) -> Predicate:
     name = _ESCAPED.sub(r"\1", node.name)
     if name == "_exists_":
         return _exists(canonical(_text(node.expr)))
@@ -92,19 +85,23 @@ def _exists(field: str) -> Predicate:
     return lambda get: next(scalars(get(field)), None) is not None
 
 
-def _leaf(node: tree.Item, field: str) -> Predicate:
-    if isinstance(node, tree.Phrase):
-        return _matching(_equals(_text(node), field), field)
-    if isinstance(node, tree.Word):
-        return _word(node, field)
-    if isinstance(node, tree.Range):
-        low = _bound(node.low, field, is_low=True, included=node.include_low)
-        high = _bound(node.high, field, is_low=False, included=node.include_high)
-        return _matching(lambda value: low(value) and high(value), field)
-    if isinstance(node, tree.From | tree.To):
-        is_low = isinstance(node, tree.From)
-        return _matching(_bound(node.a, field, is_low=is_low, included=node.include), field)
-    raise ApiError(400, "InvalidQuery", "The requested filter is not supported.", {"q": str(node).strip()})
+def _phrase(node: tree.Item, field: str) -> Predicate:
+    return _matching(_equals(_text(node), field), field)
+
+
+def _range(node: tree.Item, field: str) -> Predicate:
+    low = _bound(node.low, field, is_low=True, included=node.include_low)
+    high = _bound(node.high, field, is_low=False, included=node.include_high)
+    return _matching(lambda value: low(value) and high(value), field)
+
+
+def _open_range(node: tree.Item, field: str) -> Predicate:
+    bound = _bound(node.a, field, is_low=isinstance(node, tree.From), included=node.include)
+    return _matching(bound, field)
+
+
+def _unsupported(node: tree.Item) -> ApiError:
+    return ApiError(400, "InvalidQuery", "The requested filter is not supported.", {"q": str(node).strip()})
 
 
 def _matching(test: Callable[[Any], bool], field: str) -> Predicate:
@@ -120,7 +117,7 @@ def _text(node: tree.Item) -> str:
     return _ESCAPED.sub(r"\1", raw)
 
 
-def _word(node: tree.Word, field: str) -> Predicate:
+def _word(node: tree.Item, field: str) -> Predicate:
     if node.value == "*":
         return _exists(field)
     plain = _ESCAPED.sub("", node.value)
@@ -203,3 +200,18 @@ def _as_number(value: Any) -> float:
         return float(value)
     except ValueError:
         return float("nan")
+
+
+_BUILDERS: Final[tuple[tuple[Any, Callable[[tree.Item, str], Predicate]], ...]] = (
+    (tree.SearchField, _field),
+    (tree.BaseGroup | tree.Boost, lambda node, field: _predicate(node.expr, field)),
+    (tree.Not | tree.Prohibit, _not),
+    (tree.Plus, lambda node, field: _predicate(node.a, field)),
+    (tree.AndOperation, lambda node, field: _all([_predicate(child, field) for child in node.children])),
+    (tree.OrOperation, lambda node, field: _any([_predicate(child, field) for child in node.children])),
+    (tree.UnknownOperation, _side_by_side),
+    (tree.Phrase, _phrase),
+    (tree.Word, _word),
+    (tree.Range, _range),
+    (tree.From | tree.To, _open_range),
+)

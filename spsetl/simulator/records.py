@@ -24,9 +24,8 @@ def events_of(spec: WorldSpec, session: Session) -> list[Record]:
         return []
     share = _READABLE.get(index_status(session, facts), 0.0)
     dice = Dice(spec.seed, "events", session.number)
-    kind, texts, prompt = _ACTIVITY[facts.protocol]
     moments = _Moments(dice, session)
-    return [_event(dice, moments, facts, kind, texts, prompt) for _ in range(round(facts.events * share))]
+    return [_event(dice, moments, facts) for _ in range(round(facts.events * share))]
 
 
 def alerts_of(spec: WorldSpec, session: Session) -> list[Record]:
@@ -55,9 +54,8 @@ class _Moments:
         return self._record, f"{whole}.{micros[:decimals]}"
 
 
-def _event(
-    dice: Dice, moments: _Moments, facts: Facts, kind: str, texts: tuple[str, ...], prompt: Callable[[Facts], str]
-) -> Record:
+def _event(dice: Dice, moments: _Moments, facts: Facts) -> Record:
+    kind, texts, prompt = _ACTIVITY[facts.protocol]
     record, time = moments.next()
     text = dice.pick(texts)
     return {

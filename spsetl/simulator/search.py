@@ -56,14 +56,14 @@ class Search:
     """Finds sessions of a world; keeps the last results until the world changes."""
 
     def __init__(self, world: World, quirks: Quirks) -> None:
-        self._world, self._quirks = world, quirks
+        self.world, self._quirks = world, quirks
         self._results: OrderedDict[tuple[Any, ...], list[Session]] = OrderedDict()
         self._columns: dict[str, dict[int, tuple[int, Any]]] = {}
         self._shuffles = 0
 
     def everything(self) -> list[Session]:
         """All visible sessions by start_time, as they are now, whatever happens to them later."""
-        return list(self._world.by_start())
+        return list(self.world.by_start())
 
     def sorted_matches(self, wanted: Filter, *, among: list[Session] | None = None) -> list[Session]:
         """The sessions that pass, in the order asked for; by default the latest start first.
@@ -75,7 +75,7 @@ class Search:
         sort = wanted.sort or "-start_time"
         if among is not None:
             return self._sort(self._narrow(among, wanted, self._quirks.reading), sort)
-        mark = (self._world.changes, self._shuffles, wanted)
+        mark = (self.world.changes, self._shuffles, wanted)
         if mark not in self._results:
             self._results[mark] = self._sort(self.matches(wanted), sort)
             if len(self._results) > _KEPT_RESULTS:
@@ -84,7 +84,7 @@ class Search:
 
     def matches(self, wanted: Filter, reading: Reading | Literal[""] = "") -> list[Session]:
         """The sessions that pass, by start_time."""
-        return self._narrow(self._world.by_start(), wanted, reading or self._quirks.reading)
+        return self._narrow(self.world.by_start(), wanted, reading or self._quirks.reading)
 
     def _narrow(self, found: list[Session], wanted: Filter, reading: Reading) -> list[Session]:
         start, end = wanted.start, wanted.end
@@ -116,7 +116,7 @@ class Search:
         return [session for session in sessions if passes(partial(self.value, session))]
 
     def _read(self, session: Session, field: str) -> Any:
-        displayed = self._world.displayed(session)
+        displayed = self.world.displayed(session)
         if field in _DIRECT:
             return getattr(displayed, field)
         document = displayed.document

@@ -38,7 +38,8 @@ class _Server(uvicorn.Server):
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def stop(self) -> None:
-        """Ends the server; may be called from any thread."""
+        """Ends the server; may be called from any thread, and before it has started."""
+        self.should_exit = True
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._stopping.set)
 
@@ -46,14 +47,17 @@ class _Server(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
         await self.on_tick(0)
         self._ready()
-        await self._stopping.wait()
+        if not self.should_exit:
+            await self._stopping.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
             server.close()
         for connection in list(self.server_state.connections):
             connection.transport.abort()
-        while self.server_state.connections or self.server_state.tasks:
+        if self.server_state.tasks:
+            await asyncio.wait(self.server_state.tasks)
+        while self.server_state.connections:  # noqa: ASYNC110 - the loop forgets them within its next few turns
             await asyncio.sleep(0)
         for listener in sockets or []:
             listener.close()
@@ -112,9 +116,9 @@ class Simulator:
         Raises:
             OSError: the port is taken.
         """
-        listener = self._listen()
         ready = threading.Event()
-        server = self._server = _Server(self._configure(), ready.set)
+        server, listener = self._prepare(ready.set)
+        self._server = server
         self._thread = threading.Thread(target=_run, args=(server, listener), name="simulator", daemon=True)
         self._thread.start()
         if not ready.wait(_START_SECONDS):
@@ -131,14 +135,18 @@ class Simulator:
             self._folder = self._certificates = None
 
     def run(self, started: Callable[["Simulator"], None]) -> None:
-        """Serves in this thread until Ctrl-C or SIGTERM; calls `started` once connections are welcome."""
-        listener = self._listen()
-        server = _Server(self._configure(), lambda: started(self))
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: server.stop())
+        """Serves in this thread until Ctrl-C or SIGTERM; calls `started` once connections are welcome.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        server, listener = self._prepare(lambda: started(self))
+        before = {n: signal.signal(n, lambda *_: server.stop()) for n in (signal.SIGINT, signal.SIGTERM)}
         try:
             _run(server, listener)
         finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
             self.stop()
 
     # What tests look at and turn
@@ -150,7 +158,7 @@ class Simulator:
 
     @property
     def requests(self) -> Counter[str]:
-        """How many requests came, by kind: authentication, info, list, session, channels, events, …"""
+        """How many requests came, by kind: authentication, info, list, session, channels, events, alerts and so on."""
         return self._appliance.requests
 
     @property
@@ -207,12 +215,25 @@ class Simulator:
             raise RuntimeError("client certificates need a running simulator with tls=True")
         return self._certificates.issue_client_certificate(username)
 
+    def _prepare(self, ready: Callable[[], None]) -> tuple[_Server, socket.socket]:
+        config = self._configure()
+        try:
+            listener = self._listen()
+        except OSError:
+            self.stop()
+            raise
+        return _Server(config, ready), listener
+
     def _listen(self) -> socket.socket:
         # asyncio switches Nagle's algorithm off only where the protocol is named; with it, each answer takes 40 ms.
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((self._host, self._port))
-        listener.listen(256)
+        try:
+            listener.bind((self._host, self._port))
+        except OSError:
+            listener.close()
+            raise
+        listener.listen(_BACKLOG)
         port = listener.getsockname()[1]
         self.url = f"{'https' if self._tls else 'http'}://{self._host}:{port}"
         return listener
@@ -220,7 +241,7 @@ class Simulator:
     def _configure(self) -> uvicorn.Config:
         config = uvicorn.Config(
             self._application, http=Protocol, ws="none", lifespan="off", interface="asgi3", loop="asyncio",
-            log_config=None, log_level="critical", access_log=False, proxy_headers=False, server_header=False,
+            log_config=None, access_log=False, proxy_headers=False, server_header=False,
             date_header=False, timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         )  # fmt: skip
         config.load()

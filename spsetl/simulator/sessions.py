@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
 from spsetl.simulator import vocabulary as words
-from spsetl.simulator.dice import Dice
+from spsetl.simulator.dice import Dice, spread
 from spsetl.simulator.facts import Facts, facts_of
 from spsetl.simulator.spec import WorldSpec
 from spsetl.simulator.times import DAY, HOUR, MINUTE, NEVER, SECOND, to_datetime
@@ -18,7 +18,9 @@ _HOUR_WEIGHTS: Final = (2, 2, 1, 1, 1, 2, 5, 14, 30, 40, 42, 38, 30, 36, 42, 40,
 _WEEKEND: Final = (5, 6)
 _CLUSTER = 40  # sessions of one cluster share their second
 _CLUSTER_PERIOD = 1200  # one cluster in so many sessions
-_LAST_ORDINARY_DAY = 20
+_LONGEST_SECONDS: Final = spread((300, 40), (1800, 35), (7200, 20), (20_000, 5))
+_ARCHIVING_DAYS = 20
+_AGES = 1 << 60  # not NEVER: what comes after the end keeps its distance from it
 
 
 class Session(NamedTuple):
@@ -53,10 +55,23 @@ class Session(NamedTuple):
         """True if that has happened."""
         return bool(self.passed >> milestone & 1)
 
+    def moved(self, start: int) -> "Session":
+        """The session at another start, with all that comes later."""
+        return self._replace(start=start, milestones=_shifted(self.milestones, start - self.start))
+
+    def ended(self, end: int | None) -> "Session":
+        """The session with another end, with all that comes after it; None: it goes on for ages."""
+        by = (_AGES if end is None else end) - self.milestones[CLOSED]
+        return self._replace(milestones=_shifted(self.milestones, by))
+
     def at(self, now: int) -> "Session":
         """The session as it is at that time; itself if nothing happened."""
         passed = passed_at(self.milestones, now)
         return self if passed == self.passed else self._replace(passed=passed)
+
+
+def _shifted(milestones: Sequence[int], by: int) -> tuple[int, ...]:
+    return tuple(moment if moment == NEVER else moment + by for moment in milestones)
 
 
 def passed_at(milestones: Sequence[int], now: int) -> int:
@@ -97,11 +112,11 @@ class Births:
         lag = dice.between(1, 3 * DAY) if dice.share(0.05) else dice.below(2 * SECOND)
         return self._session(number, start, min(start + lag, self._now), dice, facts)
 
-    def late(self, number: int) -> Session:
-        """A session that becomes visible one to three nights from now."""
+    def late(self, number: int, nights: int) -> Session:
+        """A session that becomes visible during that night from now."""
         dice, facts = Dice(self._spec.seed, "birth", number), facts_of(self._spec, number)
         start = self._calendar.draw(dice)
-        return self._session(number, start, self._now + dice.between(1, 60 * HOUR), dice, facts)
+        return self._session(number, start, self._now + (nights - 1) * DAY + dice.between(1, DAY), dice, facts)
 
     def burst(self, number: int, start: int) -> Session:
         """One of the many sessions with one and the same start."""
@@ -125,7 +140,7 @@ class Births:
 
 
 def _duration(dice: Dice, facts: Facts) -> int:
-    seconds, long, days = dice.weighted(((300, 40), (1800, 35), (7200, 20), (20_000, 5))), dice.draw(), dice.below(20)
+    seconds, long, days = dice.pick(_LONGEST_SECONDS), dice.draw(), dice.below(20)
     length = dice.between(1, seconds * SECOND)
     if not facts.accepted:
         return 0
@@ -143,7 +158,7 @@ def _milestones(dice: Dice, facts: Facts, start: int, now: int) -> tuple[int, ..
     progress, indexed = _indexing(dice, facts, end, now)
     scored = end + dice.between(10 * MINUTE, 30 * HOUR)
     rescored = scored + dice.between(DAY, 12 * DAY)
-    archived = end + dice.between(DAY, _LAST_ORDINARY_DAY * DAY)
+    archived = end + dice.between(DAY, _ARCHIVING_DAYS * DAY)
     unscored, once, kept = dice.share(0.12), dice.share(0.7), dice.share(0.4)
     if unscored or facts.part == "not scored":
         scored = rescored = NEVER

@@ -10,7 +10,7 @@ from spsetl.simulator.answers import ApiError, not_found
 from spsetl.simulator.clock import Clock
 from spsetl.simulator.dice import Dice
 from spsetl.simulator.documents import SESSIONS_PATH
-from spsetl.simulator.listing import read_page
+from spsetl.simulator.listing import read_page, read_whole
 from spsetl.simulator.quirks import Quirks
 from spsetl.simulator.search import Filter, Search, read_filter
 from spsetl.simulator.sessions import Session
@@ -75,7 +75,7 @@ class Snapshots:
         self, live: _Snapshot, found: list[Session], params: Mapping[str, str]
     ) -> tuple[list[Session], dict[str, Any]]:
         limit = read_page(params, limit=self._quirks.page_limit, last_offset=0).limit
-        first = int(params.get("after") or 0)
+        first = read_whole(params, "after", 0)
         size = self._page_size(live, limit)
         page = found[first : first + size]
         after = first + len(page)

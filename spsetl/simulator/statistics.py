@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from spsetl.simulator.answers import invalid_value
@@ -28,10 +29,10 @@ def count_values(search: Search, params: Mapping[str, str]) -> dict[str, Any]:
         for value in values_of(search, session, field):
             groups[value].append(session)
     top, others = _top({value: len(sessions) for value, sessions in groups.items()}, size)
-    items = [{"count": count, "value": value} for value, count in top]
-    if sub_field is not None:
-        for item in items:
-            item |= _buckets(search, groups[str(item["value"])], sub_field, size)
+    items = [
+        {"count": count, "value": value, **(_buckets(search, groups[value], sub_field, size) if sub_field else {})}
+        for value, count in top
+    ]
     meta = {"field": params["field"], "others": others, "size": size}
     if sub_field is not None:
         meta["sub_fields"] = params["sub_fields"].split(",")[0]
@@ -61,7 +62,7 @@ def passing_records(records: list[dict[str, Any]], q: str) -> list[dict[str, Any
     from spsetl.simulator.query import compile_query  # noqa: PLC0415 - luqum is slow to import and seldom needed
 
     passes = compile_query(q)
-    return [record for record in records if passes(lambda field, record=record: _record_value(record, field))]
+    return [record for record in records if passes(partial(_record_value, record))]
 
 
 def _record_value(record: dict[str, Any], field: str) -> Any:

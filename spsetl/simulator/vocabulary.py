@@ -2,10 +2,12 @@
 
 from typing import Final
 
+from spsetl.simulator.dice import spread
+
 ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 KEY_ALPHABET: Final = ALPHABET + "_-"
 
-PROTOCOLS: Final = (("SSH", 50), ("RDP", 28), ("ICA", 5), ("TELNET", 4), ("VNC", 4), ("HTTP", 5), ("MSSQL", 4))
+PROTOCOLS: Final = spread(("SSH", 50), ("RDP", 28), ("ICA", 5), ("TELNET", 4), ("VNC", 4), ("HTTP", 5), ("MSSQL", 4))
 PORTS: Final = {"SSH": 22, "RDP": 3389, "ICA": 1494, "TELNET": 23, "VNC": 5900, "HTTP": 80, "MSSQL": 1433}
 TERMINAL_PROTOCOLS: Final = ("SSH", "TELNET")
 
@@ -45,14 +47,14 @@ INTERESTING: Final = ("sudo", "ls", "vim", "PowerShell", "passwd", "regedit", "t
 COMMANDS: Final = (
     "ls -la", "cd /var/log", "sudo systemctl restart nginx", "tail -f app.log", "cat /etc/hosts", "vim config.yml",
     "ps aux | grep java", "df -h", "sudo -i", "passwd", "rm -rf /tmp/build", "scp a.txt b:/tmp", "psql -c 'select 1'",
-    "echo \"quoted, with comma\"", "grep -R 'naïve' .", "man sudo", "tar czf x.tgz .", "crontab -e", "exit",
+    'echo "quoted, with comma"', "grep -R 'naïve' .", "man sudo", "tar czf x.tgz .", "crontab -e", "exit",
 )  # fmt: skip
 TITLES: Final = (
     "Server Manager", "Event Viewer", "Registry Editor", "Administrator: Windows PowerShell", "Task Manager",
     "Services", "Untitled - Notepad", "Über <b>Fenster</b>", "Computer Management",
 )  # fmt: skip
 REQUESTS: Final = ("GET /login", "POST /login", "GET /reports?id=7&x=y", "DELETE /users/12", "GET /static/app.js")
-FILES: Final = ("/srv/data/export.csv", "/home/ops/notes.txt", "/tmp/a, b.bin")
+FILES: Final = ("/srv/data/export.csv", "/home/ops/notes.txt", "/srv/a, b.bin")
 STATEMENTS: Final = ("select name from sys.databases", "select count(*) from dbo.orders", "exec sp_who2")
 
 RULES: Final = ("PatternMatcherRule", "ForbiddenCommands", "CardNumbers")

@@ -1,7 +1,7 @@
 """The sessions of a simulated appliance, as they are now, and the hooks that make them arrive, change and vanish."""
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -10,14 +10,15 @@ import orjson
 from spsetl.simulator.channels import channels_of
 from spsetl.simulator.documents import NOT_DISPLAYED, Document, document_of, href
 from spsetl.simulator.records import alerts_of, events_of
-from spsetl.simulator.sessions import CLOSED, Births, Calendar, Session, passed_at
+from spsetl.simulator.sessions import Births, Calendar, Session, passed_at
 from spsetl.simulator.spec import WorldSpec
-from spsetl.simulator.times import DAY, HOUR, NEVER, parse_time, to_datetime, to_ms
+from spsetl.simulator.times import DAY, HOUR, parse_time, to_datetime, to_ms
 
 TIMES = ("start_time", "end_time", "creation_time")
 _BODY = b'{"body":'
 _BURST_HOUR = 10
 _LATE_DAYS = 10
+_LATE_NIGHTS = 2
 
 
 class Displayed(NamedTuple):
@@ -74,6 +75,14 @@ class World:
     def __len__(self) -> int:
         """How many sessions are visible."""
         return len(self._sessions)
+
+    def __contains__(self, key: str) -> bool:
+        """True if a session of that key is visible."""
+        return key in self._sessions
+
+    def __iter__(self) -> Iterator[str]:
+        """The keys of all visible sessions, by start_time."""
+        return iter(self.keys())
 
     def keys(self) -> list[str]:
         """The keys of all visible sessions, by start_time."""
@@ -136,10 +145,10 @@ class World:
         with self.lock:
             session = self._sessions.pop(key)
             self._displayed.pop(session.number, None)
-            self._touch(order=True)
+            self._touch()
 
     def add(self, key: str | None = None, fields: Mapping[str, Any] | None = None, **more: Any) -> str:
-        """Makes a session arrive, by default one that started an hour ago, and returns its key.
+        """Makes a session arrive, by default one that started within the last hour, and returns its key.
 
         `fields` and `more` are as for `change`; with a creation_time in the future it stays hidden until then.
         """
@@ -147,8 +156,7 @@ class World:
             number = self._take_numbers(1)[0]
             calendar = Calendar(self._now - HOUR, self._now)
             session = Births(self.spec, calendar, self._now).visible(number)
-            session = session._replace(key=key or session.key, start=self._now - HOUR, created=self._now - HOUR)
-            session = self._changed(session, _by_path(fields, more))
+            session = self._changed(session._replace(key=key or session.key), _by_path(fields, more))
             if session.created > self._now:
                 self._pending[session.key] = session
             else:
@@ -158,15 +166,18 @@ class World:
     def change(self, key: str, fields: Mapping[str, Any] | None = None, *, revision: bool = True, **more: Any) -> None:
         """Changes fields of a session, given by dotted path or with `__` for the dot; the revision grows if wanted.
 
-        start_time, end_time and creation_time take a datetime, a text or None (end_time: active again).
+        start_time, end_time and creation_time take a datetime, a text or None (end_time: active again). A new
+        start_time takes the end with it, and both take what comes later: indexing, scores, archiving.
         A change of recording.index_status rules which events can be read, too.
 
         Raises:
             KeyError: no such session is visible.
         """
         with self.lock:
-            session = self._changed(self.find(key), _by_path(fields, more))
-            self.put(session._replace(bumps=session.bumps + revision))
+            old = self.find(key)
+            session = self._changed(old, _by_path(fields, more))
+            # Also where milestones went back: a closed session that is active again has passed fewer of them.
+            self.put(session._replace(bumps=session.bumps + old.revision + revision - session.revision))
 
     # What the appliance asks of it
 
@@ -197,28 +208,23 @@ class World:
     def put(self, session: Session) -> None:
         """Adds a session or replaces its earlier version."""
         old = self._sessions.get(session.key)
-        self._touch(order=True)
+        self._touch()
         self._sessions[session.key] = session._replace(version=self.changes)
         if old is not None and old.number != session.number:
             self._displayed.pop(old.number, None)
 
-    def _touch(self, *, order: bool) -> None:
+    def _touch(self) -> None:
         self.changes += 1
-        if order:
-            self._sorted = None
+        self._sorted = None
 
     def _changed(self, session: Session, fields: Mapping[str, Any]) -> Session:
-        others = []
-        for path, value in fields.items():
-            if path == "start_time":
-                session = session._replace(start=_moment(value))
-            elif path == "creation_time":
-                session = session._replace(created=_moment(value))
-            elif path == "end_time":
-                end = NEVER if value is None else _moment(value)
-                session = session._replace(milestones=(end, *session.milestones[CLOSED + 1 :]))
-            else:
-                others.append((path, value))
+        others = [(path, value) for path, value in fields.items() if path not in TIMES]
+        if "start_time" in fields:
+            session = session.moved(_moment(fields["start_time"]))
+        if "creation_time" in fields:
+            session = session._replace(created=_moment(fields["creation_time"]))
+        if "end_time" in fields:
+            session = session.ended(None if fields["end_time"] is None else _moment(fields["end_time"]))
         passed = passed_at(session.milestones, self._now)
         return session._replace(overrides=(*session.overrides, *others), passed=passed)
 
@@ -249,7 +255,7 @@ class World:
     def _await(self, births: Births) -> None:
         """Adds a day's late arrivals: sessions that have started and are not visible yet."""
         for number in self._take_numbers(self._late_per_day()):
-            session = births.late(number)
+            session = births.late(number, nights=1 + number % _LATE_NIGHTS)
             self._pending[session.key] = session
 
     def _fill(self, sessions: Iterable[Session]) -> None:

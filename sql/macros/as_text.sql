@@ -4,8 +4,8 @@
 create or replace macro as_text(typed_value) as
 case typeof(typed_value)
     when 'DOUBLE' then regexp_replace(cast(typed_value as varchar), '\.0$', '')
-    when 'TIMESTAMP' then
-        regexp_replace(
+    when 'TIMESTAMP'
+        then regexp_replace(
             strftime(cast(cast(typed_value as varchar) as timestamp), '%Y-%m-%dT%H:%M:%S.%fZ'), '000Z$', 'Z'
         )
     else cast(typed_value as varchar)

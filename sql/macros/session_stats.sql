@@ -16,7 +16,7 @@ create or replace macro session_stats(
     now_at := null
 ) as table (
     -- A field that has rows of its own is null here, and one that has none is empty in own_values.
-    with population as (
+    with population as not materialized (
         select
             sessions.appliance,
             sessions.session_key,
@@ -26,6 +26,14 @@ create or replace macro session_stats(
         where
             is_in_range(sessions.start_time, sessions.end_time, match, start_at, end_at, now_at)
             and (appliance is null or sessions.appliance = appliance)
+    ),
+
+    own_rows as (
+        select
+            own.appliance,
+            own.session_key,
+            own.value
+        from own_values(field) as own
     ),
 
     -- Counted first, made text after: that is a text per value and not per session.
@@ -55,11 +63,20 @@ create or replace macro session_stats(
         from plain_counts
         union all
         select
-            field_rows.value,
+            own_rows.value,
             count(*) as sessions
         from population
-        inner join own_values(field) as field_rows using (appliance, session_key)
-        group by field_rows.value
+        inner join own_rows using (appliance, session_key)
+        where not (start_at is null and end_at is null and appliance is null)
+        group by own_rows.value
+        union all
+        -- The same without the join, which takes longest, where every session counts.
+        select
+            value,
+            count(*) as sessions
+        from own_rows
+        where start_at is null and end_at is null and appliance is null
+        group by value
     ),
 
     top_values as (
@@ -73,10 +90,10 @@ create or replace macro session_stats(
 
     pairs as (
         select
-            coalesce(as_text(population.plain_value), field_rows.value) as value,
+            coalesce(as_text(population.plain_value), own_rows.value) as value,
             coalesce(as_text(population.plain_sub_value), sub_field_rows.value) as sub_value
         from population
-        left join own_values(field) as field_rows using (appliance, session_key)
+        left join own_rows using (appliance, session_key)
         left join own_values(sub_field) as sub_field_rows using (appliance, session_key)
         where sub_field is not null and not (is_plain_field(field) and is_plain_field(sub_field))
     ),

@@ -14,9 +14,8 @@ from spsetl.errors import (
     UnavailableError,
 )
 from spsetl.simulator import Fault
-from tests.integration.appliances import SECRET, TRIES, Connect, Start, ask, refusal
+from tests.appliances import SECRET, TRIES, Connect, Start, ask, refusal
 
-pytest_plugins = ["tests.integration.appliances"]
 pytestmark = pytest.mark.usefixtures("without_sleeps")
 
 
@@ -24,10 +23,10 @@ pytestmark = pytest.mark.usefixtures("without_sleeps")
     "fault",
     [Fault.UNAVAILABLE, Fault.BAD_GATEWAY, Fault.SERVICE_UNAVAILABLE, Fault.RESET, Fault.HALF_BODY],
 )
-def test_passing_failure_is_waited_out(start: Start, connect: Connect, fault: Fault) -> None:
+def test_passing_failure_is_waited_out(start_appliance: Start, connect_client: Connect, fault: Fault) -> None:
     """An appliance that is busy, restarting or broken off is asked again, and every request is counted."""
-    simulator = start()
-    client = connect(simulator)
+    simulator = start_appliance()
+    client = connect_client(simulator)
     ask(client)
     simulator.fail_next(fault, TRIES - 1)
 
@@ -39,10 +38,10 @@ def test_passing_failure_is_waited_out(start: Start, connect: Connect, fault: Fa
     "fault",
     [Fault.UNAVAILABLE, Fault.BAD_GATEWAY, Fault.SERVICE_UNAVAILABLE, Fault.RESET, Fault.HALF_BODY],
 )
-def test_patience_has_an_end(start: Start, connect: Connect, fault: Fault) -> None:
+def test_patience_has_an_end(start_appliance: Start, connect_client: Connect, fault: Fault) -> None:
     """A failure that does not pass becomes an error after a bounded number of tries."""
-    simulator = start()
-    client = connect(simulator)
+    simulator = start_appliance()
+    client = connect_client(simulator)
     ask(client)
     simulator.fail_next(fault, TRIES)
 
@@ -51,10 +50,10 @@ def test_patience_has_an_end(start: Start, connect: Connect, fault: Fault) -> No
     assert ask(client).match_count == 30
 
 
-def test_silence_is_bounded(start: Start, connect: Connect) -> None:
+def test_silence_is_bounded(start_appliance: Start, connect_client: Connect) -> None:
     """An appliance that does not answer within the time-out is asked again."""
-    simulator = start()
-    client = connect(simulator, timeout=0.3)
+    simulator = start_appliance()
+    client = connect_client(simulator, timeout=0.3)
     ask(client)
     simulator.fail_next(Fault.HANG, 2)
 
@@ -62,21 +61,21 @@ def test_silence_is_bounded(start: Start, connect: Connect) -> None:
     assert client.requests_by_kind["sessions"] == 4
 
 
-def test_reset_at_the_very_first_is_not_waited_out(start: Start, connect: Connect) -> None:
+def test_reset_at_the_very_first_is_not_waited_out(start_appliance: Start, connect_client: Connect) -> None:
     """Until something has answered the address may be wrong: three tries are enough."""
-    simulator = start()
+    simulator = start_appliance()
     simulator.cut_power()
-    client = connect(simulator)
+    client = connect_client(simulator)
 
     refusal(client, UnavailableError)
 
     assert client.requests_by_kind == {"login": 3}
 
 
-def test_restart_is_survived(start: Start, connect: Connect) -> None:
+def test_restart_is_survived(start_appliance: Start, connect_client: Connect) -> None:
     """An appliance that loses its power and comes back is asked until it answers, with a new login."""
-    simulator = start()
-    client = connect(simulator)
+    simulator = start_appliance()
+    client = connect_client(simulator)
     ask(client)
     simulator.cut_power()
     handler = _OnThirdRecord(simulator.restore_power)
@@ -106,10 +105,10 @@ class _OnThirdRecord(logging.Handler):
             self._action()
 
 
-def test_page_of_a_proxy_is_not_repeated(start: Start, connect: Connect) -> None:
+def test_page_of_a_proxy_is_not_repeated(start_appliance: Start, connect_client: Connect) -> None:
     """An HTML page with status 200 is refused at once and names its content type."""
-    simulator = start()
-    client = connect(simulator)
+    simulator = start_appliance()
+    client = connect_client(simulator)
     ask(client)
     simulator.fail_next(Fault.HTML)
 
@@ -117,10 +116,10 @@ def test_page_of_a_proxy_is_not_repeated(start: Start, connect: Connect) -> None
     assert client.requests_by_kind["sessions"] == 2
 
 
-def test_wait_that_was_asked_for_is_kept(start: Start, connect: Connect) -> None:
+def test_wait_that_was_asked_for_is_kept(start_appliance: Start, connect_client: Connect) -> None:
     """Retry-After is honoured, with a jitter that keeps threads apart, and reaches the caller in the end."""
-    simulator = start(retry_after=7)
-    client = connect(simulator)
+    simulator = start_appliance(retry_after=7)
+    client = connect_client(simulator)
     ask(client)
     simulator.fail_next(Fault.SERVICE_UNAVAILABLE, TRIES)
 
@@ -137,11 +136,14 @@ def test_wait_that_was_asked_for_is_kept(start: Start, connect: Connect) -> None
 
 
 def test_retries_are_logged_without_printing(
-    start: Start, connect: Connect, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    start_appliance: Start,
+    connect_client: Connect,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A retry is told to who wants to know, without secrets, and to nobody else."""
-    simulator = start()
-    client = connect(simulator)
+    simulator = start_appliance()
+    client = connect_client(simulator)
     simulator.fail_next(Fault.UNAVAILABLE, 1, kind="list")
 
     with caplog.at_level(logging.INFO):
@@ -154,10 +156,10 @@ def test_retries_are_logged_without_printing(
     assert SECRET not in caplog.text
 
 
-def test_wrong_filter_is_told(start: Start, connect: Connect) -> None:
+def test_wrong_filter_is_told(start_appliance: Start, connect_client: Connect) -> None:
     """A filter that does not parse is not repeated; the appliance's words are shown."""
-    simulator = start()
-    client = connect(simulator)
+    simulator = start_appliance()
+    client = connect_client(simulator)
     query = ListQuery(q="protocol:(ssh")
 
     with pytest.raises(QueryError, match="InvalidQuery"):
@@ -166,18 +168,18 @@ def test_wrong_filter_is_told(start: Start, connect: Connect) -> None:
     assert client.requests_by_kind["sessions"] == 1
 
 
-def test_missing_right_is_told(start: Start, connect: Connect) -> None:
+def test_missing_right_is_told(start_appliance: Start, connect_client: Connect) -> None:
     """A user who may not search learns which right is missing."""
-    simulator = start(search_right=False)
-    client = connect(simulator)
+    simulator = start_appliance(search_right=False)
+    client = connect_client(simulator)
 
     assert "Access all sessions" in refusal(client, RightsError)
     assert client.requests_by_kind["sessions"] == 1
 
 
-def test_vanished_session_is_told_from_others(start: Start, connect: Connect) -> None:
+def test_vanished_session_is_told_from_others(start_appliance: Start, connect_client: Connect) -> None:
     """A session that is gone is an error of its own, without its key in the message."""
-    client = connect(start())
+    client = connect_client(start_appliance())
 
     with pytest.raises(NotFoundError) as raised:
         client.get(detail_path("svc-gone", "channels"), kind="channels")

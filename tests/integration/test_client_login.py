@@ -6,18 +6,17 @@ from pydantic import SecretStr
 
 from spsetl.errors import LoginError
 from spsetl.simulator import Fault
-from tests.integration.appliances import TRIES, Connect, Start, ask, refusal
+from tests.appliances import TRIES, Connect, Start, ask, refusal
 
 THREADS = 16
 
-pytest_plugins = ["tests.integration.appliances"]
 pytestmark = pytest.mark.usefixtures("without_sleeps")
 
 
-def test_first_request_logs_in(start: Start, connect: Connect) -> None:
+def test_first_request_logs_in(start_appliance: Start, connect_client: Connect) -> None:
     """Nothing is sent before the first request; that logs in, in UTF-8, and all others share the login."""
-    simulator = start()
-    client = connect(simulator)
+    simulator = start_appliance()
+    client = connect_client(simulator)
     assert simulator.requests.total() == 0
 
     assert ask(client).match_count == 30
@@ -28,18 +27,18 @@ def test_first_request_logs_in(start: Start, connect: Connect) -> None:
     assert client.remaining_seconds == 1200
 
 
-def test_login_method_is_sent(start: Start, connect: Connect) -> None:
+def test_login_method_is_sent(start_appliance: Start, connect_client: Connect) -> None:
     """A login method that the appliance does not have is refused, so it was sent."""
-    simulator = start()
+    simulator = start_appliance()
 
-    assert ask(connect(simulator, login_method="local")).match_count == 30
-    assert "SPSETL_LOGIN_METHOD" in refusal(connect(simulator, login_method="none"), LoginError)
+    assert ask(connect_client(simulator, login_method="local")).match_count == 30
+    assert "SPSETL_LOGIN_METHOD" in refusal(connect_client(simulator, login_method="none"), LoginError)
 
 
-def test_wrong_password_is_tried_once(start: Start, connect: Connect) -> None:
+def test_wrong_password_is_tried_once(start_appliance: Start, connect_client: Connect) -> None:
     """However many threads ask, a refused login is sent once: 20 failures block the user."""
-    simulator = start()
-    client = connect(simulator, password=SecretStr("wrong"))
+    simulator = start_appliance()
+    client = connect_client(simulator, password=SecretStr("wrong"))
 
     with ThreadPoolExecutor(THREADS) as pool:
         failures = list(pool.map(lambda _: refusal(client, LoginError), range(THREADS)))
@@ -49,20 +48,20 @@ def test_wrong_password_is_tried_once(start: Start, connect: Connect) -> None:
     assert simulator.requests == {"authentication": 1}
 
 
-def test_certificate_logs_in(start: Start, connect: Connect) -> None:
+def test_certificate_logs_in(start_appliance: Start, connect_client: Connect) -> None:
     """A client certificate stands for user name and password."""
-    simulator = start(tls=True)
+    simulator = start_appliance(tls=True)
     certificate = simulator.issue_client_certificate("auditor")
     other = simulator.issue_client_certificate("other")
 
-    assert ask(connect(simulator, username=None, password=None, client_cert=certificate)).match_count == 30
-    refusal(connect(simulator, username=None, password=None, client_cert=other), LoginError)
+    assert ask(connect_client(simulator, username=None, password=None, client_cert=certificate)).match_count == 30
+    refusal(connect_client(simulator, username=None, password=None, client_cert=other), LoginError)
 
 
-def test_ended_login_is_renewed(start: Start, connect: Connect) -> None:
+def test_ended_login_is_renewed(start_appliance: Start, connect_client: Connect) -> None:
     """A login that ended after inactivity is made anew, and the request is repeated."""
-    simulator = start()
-    client = connect(simulator)
+    simulator = start_appliance()
+    client = connect_client(simulator)
     ask(client)
 
     simulator.advance_clock(1200)
@@ -71,10 +70,10 @@ def test_ended_login_is_renewed(start: Start, connect: Connect) -> None:
     assert simulator.requests == {"authentication": 2, "list": 3}
 
 
-def test_many_threads_renew_one_login(start: Start, connect: Connect) -> None:
+def test_many_threads_renew_one_login(start_appliance: Start, connect_client: Connect) -> None:
     """Sixteen threads that find the same login ended make exactly one new one."""
-    simulator = start()
-    client = connect(simulator, concurrency=THREADS)
+    simulator = start_appliance()
+    client = connect_client(simulator, concurrency=THREADS)
     ask(client)
     simulator.end_logins()
     barrier = threading.Barrier(THREADS)
@@ -91,10 +90,10 @@ def test_many_threads_renew_one_login(start: Start, connect: Connect) -> None:
     assert client.requests_by_kind == {"login": 2, "sessions": simulator.requests["list"]}
 
 
-def test_many_threads_make_one_first_login(start: Start, connect: Connect) -> None:
+def test_many_threads_make_one_first_login(start_appliance: Start, connect_client: Connect) -> None:
     """Sixteen threads that start together log in once."""
-    simulator = start()
-    client = connect(simulator, concurrency=THREADS)
+    simulator = start_appliance()
+    client = connect_client(simulator, concurrency=THREADS)
 
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(lambda _: ask(client), range(THREADS)))
@@ -102,20 +101,20 @@ def test_many_threads_make_one_first_login(start: Start, connect: Connect) -> No
     assert simulator.requests["authentication"] == 1
 
 
-def test_login_that_is_never_accepted_is_not_renewed_for_ever(start: Start, connect: Connect) -> None:
+def test_login_that_is_never_accepted_is_not_renewed_for_ever(start_appliance: Start, connect_client: Connect) -> None:
     """A second 401 right after a login is an error: the next login would fare no better."""
-    simulator = start()
-    client = connect(simulator)
+    simulator = start_appliance()
+    client = connect_client(simulator)
     simulator.fail_next(Fault.LOG_OUT, TRIES, kind="list")
 
     assert "cookies" in refusal(client, LoginError)
     assert simulator.requests == {"authentication": 1, "list": 1}
 
 
-def test_login_may_end_again_and_again(start: Start, connect: Connect) -> None:
+def test_login_may_end_again_and_again(start_appliance: Start, connect_client: Connect) -> None:
     """Each login that was good for something may be followed by another."""
-    simulator = start()
-    client = connect(simulator)
+    simulator = start_appliance()
+    client = connect_client(simulator)
 
     for _ in range(5):
         ask(client)
@@ -126,10 +125,10 @@ def test_login_may_end_again_and_again(start: Start, connect: Connect) -> None:
 
 
 @pytest.mark.parametrize("fault", [Fault.SERVICE_UNAVAILABLE, Fault.BAD_GATEWAY, Fault.UNAVAILABLE])
-def test_login_waits_for_a_busy_appliance(start: Start, connect: Connect, fault: Fault) -> None:
+def test_login_waits_for_a_busy_appliance(start_appliance: Start, connect_client: Connect, fault: Fault) -> None:
     """A login that fails for want of an appliance is tried again."""
-    simulator = start()
+    simulator = start_appliance()
     simulator.fail_next(fault, 5, kind="authentication")
 
-    assert ask(connect(simulator)).match_count == 30
+    assert ask(connect_client(simulator)).match_count == 30
     assert simulator.requests == {"authentication": 6, "list": 1}

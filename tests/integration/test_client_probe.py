@@ -6,16 +6,15 @@ from spsetl.appliance.client import Client
 from spsetl.appliance.probe import Capabilities, probe
 from spsetl.appliance.protocol import INFO_PATH
 from spsetl.simulator import Simulator, World, WorldSpec
-from tests.integration.appliances import SECRET, Connect, Start
+from tests.appliances import SECRET, Connect, Start
 
-pytest_plugins = ["tests.integration.appliances"]
 pytestmark = pytest.mark.usefixtures("without_sleeps")
 
 
-def test_probe_asks_three_questions(start: Start, connect: Connect) -> None:
+def test_probe_asks_three_questions(start_appliance: Start, connect_client: Connect) -> None:
     """Version, first and last session take three requests, and say what is there."""
-    simulator = start(firmware="7.5.1")
-    client = connect(simulator)
+    simulator = start_appliance(firmware="7.5.1")
+    client = connect_client(simulator)
     starts = sorted(session.start for session in simulator.world.by_start())
 
     found = probe(client)
@@ -30,9 +29,9 @@ def test_probe_asks_three_questions(start: Start, connect: Connect) -> None:
     ]
 
 
-def test_probe_sees_a_hidden_revision(start: Start, connect: Connect) -> None:
+def test_probe_sees_a_hidden_revision(start_appliance: Start, connect_client: Connect) -> None:
     """An appliance that does not show the revision when asked is found out."""
-    assert probe(connect(start(revision_by_name=False))).has_revision is False
+    assert probe(connect_client(start_appliance(revision_by_name=False))).has_revision is False
 
 
 def test_probe_of_an_empty_appliance() -> None:
@@ -50,9 +49,9 @@ def test_probe_of_an_empty_appliance() -> None:
     )
 
 
-def test_info_needs_no_kind_of_its_own(start: Start, connect: Connect) -> None:
+def test_info_needs_no_kind_of_its_own(start_appliance: Start, connect_client: Connect) -> None:
     """Requests are counted by the caller's words."""
-    client = connect(start())
+    client = connect_client(start_appliance())
     client.get(INFO_PATH, kind="anything")
 
     assert client.requests_by_kind == {"login": 1, "anything": 1}

@@ -16,7 +16,6 @@ from spsetl.appliance.client import Client
 from spsetl.appliance.transport import Transport
 from spsetl.errors import BadAnswerError, LoginError, RateLimitError, SettingsError, UnavailableError
 
-pytest_plugins = ["tests.integration.appliances"]
 pytestmark = pytest.mark.usefixtures("without_sleeps")
 
 PAGE: Final = b'{"items": [], "meta": {}}'
@@ -254,7 +253,7 @@ def test_failed_login_fails_all_who_waited(wire: Wire, connect: Connect) -> None
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(get, range(8)))) == 1
 
-    assert 14 <= client.requests_by_kind["login"] <= 8 * 14
+    assert 14 <= client.requests_by_kind["login"] < 8 * 14
 
 
 def test_loopback_goes_through_no_proxy(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """A sync against a simulated appliance, over real HTTP, into a real DuckDB file."""
 
-from datetime import datetime
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -55,15 +56,11 @@ def all_rows(folder: Path) -> dict[str, list[Any]]:
         }
 
 
-def in_seconds(row: Row) -> Row:
-    """An older appliance tells whole Unix seconds."""
-    cut = {name: v.replace(microsecond=0) if isinstance(v, datetime) else v for name, v in row.items()}
-    return cut | ({"time_raw": row["time_raw"]} if "time_raw" in row else {})
-
-
 def by_the_name_psm(row: Row) -> Row:
-    """An older appliance calls what it recorded itself PSM."""
-    return row | {"origin": "PSM"} if row.get("origin") == "RECORDING" else row
+    """An older appliance calls what it recorded itself PSM; unknown fields keep the name that they came with."""
+    extra = row["extra"] and {re.sub(r"^recording\.", "psm.", path): value for path, value in row["extra"].items()}
+    origin = {"origin": "PSM"} if row.get("origin") == "RECORDING" else {}
+    return row | {"extra": extra} | origin
 
 
 @pytest.mark.parametrize("reading", ["literal", "overlap"])
@@ -79,7 +76,7 @@ def test_the_copy_equals_the_appliance(reading: str, tmp_path: Path) -> None:
 
 
 def test_an_older_appliance_is_copied_into_the_same_columns(tmp_path: Path) -> None:
-    """psm instead of recording, addresses, Unix seconds, channels under their own name, bin-size with a dash."""
+    """The name psm instead of recording, addresses, Unix seconds, channels under their own name, bin-size with a dash."""
     world = World(SMALL)
     quirks = Quirks(
         naming="psm",
@@ -101,11 +98,9 @@ def test_times_in_unix_seconds_are_read(tmp_path: Path) -> None:
         sync(simulator, tmp_path, details="none")
     with duckdb.connect(str(tmp_path / "warehouse.duckdb"), read_only=True) as connection:
         rows = {row["session_key"]: row for row in actual_rows(connection, schema.SESSIONS)}
-    for key in world.keys():
-        started = datetime.fromisoformat(world.session(key)["body"]["start_time"])
-        assert rows[key]["start_time"] == started.replace(microsecond=0, tzinfo=None) - (
-            started.utcoffset() or 0 * (started - started)
-        )
+    for key in rows:
+        started = datetime.fromisoformat(world.session(key)["body"]["start_time"]).astimezone(UTC)
+        assert rows[key]["start_time"] == started.replace(microsecond=0, tzinfo=None)
     assert len(rows) == 600
 
 
@@ -172,9 +167,7 @@ def _copy_without(source: Path, target: Path, keys: set[str]) -> None:
 def test_a_flaky_appliance_gives_an_equal_copy(tmp_path: Path) -> None:
     """Busy answers, proxies' pages, resets, half bodies, logins that end: all of it in one sync."""
     world = World(SMALL)
-    quirks = Quirks(
-        unavailable=0.05, bad_gateway=0.03, service_unavailable=0.03, reset=0.03, half_body=0.03
-    )
+    quirks = Quirks(unavailable=0.05, bad_gateway=0.03, service_unavailable=0.03, reset=0.03, half_body=0.03)
     with Simulator(world, quirks) as simulator:
         asked: list[str] = []
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from unittest.mock import patch
 from zlib import crc32
@@ -216,7 +217,7 @@ def test_planned_windows_cover_the_range_without_gap_or_overlap(steps: list[tupl
     planned = plan_windows(EPOCH, bins, concurrency=workers)
     assert planned[0].start == EPOCH
     assert planned[-1].end is None
-    for before, after in zip(planned, planned[1:], strict=False):
+    for before, after in pairwise(planned):
         assert before.end == after.start
         assert before.start < after.start
     for window in planned[:-1]:

@@ -10,12 +10,12 @@ from typing import Final
 import pytest
 from cyclopts import App
 
-from spsetl import __version__, errors, schema
+from spsetl import __version__, errors
 from spsetl.cli import app, run
 from spsetl.settings import describe_settings
+from tests.readme import README, with_parts
 
 ROOT: Final = Path(__file__).parents[2]
-README: Final = ROOT / "README.md"
 NOT_OURS: Final = {"demo-data", "data", "dist", "build", "__pycache__"}
 LONGEST_MODULE, LONGEST_TEST_MODULE, LONGEST_FUNCTION = 300, 400, 50
 LONG_WITH_REASON: Final = {"spsetl/schema.py": "data: every table and column once, in one place"}
@@ -54,21 +54,9 @@ def readme() -> str:
     return README.read_text(encoding="utf-8")
 
 
-def test_readme_shows_the_tables_of_the_schema(readme: str) -> None:
-    """Between its markers the README holds exactly what the schema says of its tables."""
-    start, end = "<!-- tables: start -->", "<!-- tables: end -->"
-    assert readme.count(start) == readme.count(end) == 1
-    shown = readme.partition(start)[2].partition(end)[0]
-
-    assert shown.strip() == schema.as_markdown().strip()
-
-
-def test_readme_shows_every_setting(readme: str) -> None:
-    """Each setting has its line in the README, with its default and its meaning."""
-    lines = {re.sub(r"\s*\|\s*", "|", line.strip()) for line in readme.splitlines()}
-    expected = {f"|`{s.variable}`|{f'`{s.default}`' if s.default else ''}|{s.meaning}|" for s in describe_settings()}
-
-    assert expected - lines == set()
+def test_readme_says_what_the_code_says(readme: str) -> None:
+    """The README's tables and settings are those of the schema and of the settings; `make readme` writes them."""
+    assert readme == with_parts(readme)
 
 
 def test_no_file_speaks_of_a_setting_that_does_not_exist() -> None:

@@ -1,6 +1,4 @@
-"""Simulated appliances and their clients, as fixtures: a test module names this one in `pytest_plugins`."""
-
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,16 +7,8 @@ from pydantic import SecretStr
 
 from spsetl.access import Access
 from spsetl.appliance.client import Client
-from spsetl.appliance.protocol import ListQuery, SessionPage, decode_list
-from spsetl.errors import SpsetlError
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
-
-SECRET = "Pässwörd-密码"
-THREADS = 16
-TRIES = 14
-
-Start = Callable[..., Simulator]
-Connect = Callable[..., Client]
+from tests.appliances import SECRET, TRIES, Connect, Start
 
 
 @pytest.fixture
@@ -29,7 +19,7 @@ def without_sleeps() -> Iterator[None]:
 
 
 @pytest.fixture
-def start() -> Iterator[Start]:
+def start_appliance() -> Iterator[Start]:
     """Starts simulated appliances of 30 sessions and ends them."""
     running: list[Simulator] = []
 
@@ -46,7 +36,7 @@ def start() -> Iterator[Start]:
 
 
 @pytest.fixture
-def connect() -> Iterator[Connect]:
+def connect_client() -> Iterator[Connect]:
     """Makes clients of a simulated appliance and closes them."""
     clients: list[Client] = []
 
@@ -59,20 +49,3 @@ def connect() -> Iterator[Connect]:
     yield make
     for client in clients:
         client.close()
-
-
-def ask(client: Client) -> SessionPage:
-    """The first page of the list."""
-    query = ListQuery()
-    return decode_list(client.get(query.path, query.params, kind="sessions"))
-
-
-def refusal(client: Client, expected: type[SpsetlError]) -> str:
-    """The message of the error that the client raises, which is fit to be shown."""
-    with pytest.raises(expected) as raised:
-        ask(client)
-    message = str(raised.value)
-    assert message.isprintable()
-    assert SECRET not in message
-    assert "/api/" not in message
-    return message

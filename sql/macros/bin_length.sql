@@ -1,0 +1,12 @@
+-- How long the bins of a histogram are in microseconds, null where the calendar or the clock changes it: one number per
+-- bin size. Seconds, minutes and hours are always as long; days and weeks are in UTC, where clocks never change.
+create or replace macro bin_length(bin_size, time_zone) as
+case
+    when bin_size = 'second' then 1000000
+    when bin_size = 'minute' then 60000000
+    when bin_size = 'hour' then 3600000000
+    when bin_size = 'day' then if(time_zone in ('UTC', 'Etc/UTC'), 86400000000, null)
+    when bin_size = 'week' then if(time_zone in ('UTC', 'Etc/UTC'), 604800000000, null)
+    when bin_size in ('month', 'year') then null
+    else error('bin_size is second, minute, hour, day, week, month or year')
+end

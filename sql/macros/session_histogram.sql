@@ -1,0 +1,155 @@
+-- Sessions by bins of time, as the appliance's /api/audit/sessions/histogram: one row per bin, empty ones included.
+--   from session_histogram('hour', start_at := timestamp '2024-03-01', end_at := timestamp '2024-03-02')
+--   from session_histogram('day', time_zone := 'Europe/Budapest', field := 'recording.connection_policy')
+-- bin_size is second, minute, hour, day, week (from Monday), month or year. start_count counts the sessions that
+-- started in the bin, active_count those that were alive at some moment of it; with a field, those that have a value
+-- of it. The bins run from the one with start_at, by default the first session's start, to the one with the last
+-- moment before end_at, by default after the last session's start. Days and longer ones are those of the zone's
+-- calendar, shorter ones are of equal length. start_at, end_at, bin_start and bin_end are UTC.
+-- Sessions that the appliance has lost meanwhile count: they are history.
+create or replace macro session_histogram(
+    bin_size,
+    start_at := null,
+    end_at := null,
+    time_zone := 'UTC',
+    match := 'started',
+    field := null,
+    appliance := null,
+    now_at := null
+) as table (
+    with extremes as (
+        select
+            coalesce(cast(start_at as timestamp), min(sessions.start_time)) as first_time,
+            coalesce(cast(end_at as timestamp) - interval 1 microsecond, max(sessions.start_time)) as last_time
+        from sessions
+        where appliance is null or sessions.appliance = appliance
+    ),
+
+    local_extremes as (
+        select
+            first_time,
+            last_time,
+            as_local_time(first_time, time_zone) as local_time
+        from extremes
+    ),
+
+    origins as (
+        select
+            last_time,
+            date_trunc(bin_size, local_time) as first_local,
+            if(
+                bin_size in ('second', 'minute', 'hour'),
+                first_time - (local_time - date_trunc(bin_size, local_time)),
+                as_utc_time(date_trunc(bin_size, local_time), time_zone)
+            ) as first_bin
+        from local_extremes
+    ),
+
+    plans as (
+        select
+            first_local,
+            first_bin,
+            bin_number(last_time, bin_size, time_zone, first_bin, first_local) as bin_count
+        from origins
+    ),
+
+    bins as (
+        select
+            unnest(
+                range(
+                    1,
+                    1 + if(
+                        bin_count > 65536,
+                        error('too many bins: ' || bin_count || ', limit 65536; use larger bins or a shorter range'),
+                        bin_count
+                    )
+                )
+            ) as number
+        from plans
+    ),
+
+    population as not materialized (
+        select
+            sessions.appliance,
+            sessions.session_key,
+            sessions.start_time,
+            end_or_now(sessions.end_time, now_at) as last_time,
+            if(is_plain_field(field), columns(plain_column(field)), null) as plain_value
+        from sessions
+        where
+            is_in_range(sessions.start_time, sessions.end_time, match, start_at, end_at, now_at)
+            and (appliance is null or sessions.appliance = appliance)
+    ),
+
+    spans as (
+        select
+            start_time,
+            last_time
+        from population
+        where field is null or plain_value is not null
+        union all
+        select
+            population.start_time,
+            population.last_time
+        from population
+        semi join own_rows(field) using (appliance, session_key)
+        where not is_plain_field(field)
+    ),
+
+    -- From here on a row is a pair of bins and no longer a session.
+    counted as (
+        select
+            bin_number(spans.start_time, bin_size, time_zone, plans.first_bin, plans.first_local) as first_number,
+            bin_number(spans.last_time, bin_size, time_zone, plans.first_bin, plans.first_local) as last_number,
+            count(*) as sessions
+        from spans
+        cross join plans
+        group by first_number, last_number
+    ),
+
+    changes as (
+        select
+            greatest(first_number, 1) as number,
+            if(first_number >= 1, sessions, 0) as started,
+            sessions as change
+        from counted
+        union all
+        select
+            -- A session that seems to end before it starts was alive at its start all the same.
+            greatest(first_number, last_number, 0) + 1 as number,
+            0 as started,
+            -sessions as change
+        from counted
+    ),
+
+    bin_changes as (
+        select
+            number,
+            sum(started) as started,
+            sum(change) as change
+        from changes
+        group by number
+    ),
+
+    bin_counts as (
+        select
+            bin_start(bins.number, bin_size, time_zone, plans.first_bin, plans.first_local) as bin_start,
+            bin_start(bins.number + 1, bin_size, time_zone, plans.first_bin, plans.first_local) as bin_end,
+            coalesce(bin_changes.started, 0) as started,
+            sum(coalesce(bin_changes.change, 0)) over (order by bins.number) as active
+        from bins
+        cross join plans
+        left join bin_changes using (number)
+    )
+
+    select
+        bin_start,
+        bin_end,
+        cast(started as bigint) as start_count,
+        cast(active as bigint) as active_count,
+        bin_label(bin_start, time_zone) as id
+    from bin_counts
+    -- A day that the calendar of a zone left out has no length.
+    where bin_start < bin_end
+    order by bin_start
+)
