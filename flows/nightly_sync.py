@@ -1,4 +1,4 @@
-"""The nightly sync as a Prefect flow: the same steps as `spsetl sync`, a task a window or batch, and its outcome to see.
+"""The nightly sync as a Prefect flow: the same steps as `spsetl sync`, a task a window or batch, its outcome to see.
 
 Run by hand with `python -m flows.nightly_sync`. Settings come from the worker's environment and `spsetl.toml`, as for
 the command line: parameters of a flow are shown to everybody, so there is no place for a password here.
@@ -27,17 +27,27 @@ class TaskRunner:
     """Runs each step of a sync as a task of the flow, some at a time."""
 
     def map(
-        self, name: str, step: Callable[[Item], Result], items: Iterable[Item], *, workers: int
+        self,
+        name: str,
+        step: Callable[[Item], Result],
+        items: Iterable[Item],
+        *,
+        workers: int,
+        stop: Callable[[], None],
     ) -> Iterator[Result]:
         """See spsetl.sync.StepRunner. Results are not cached: what is done is known by the warehouse alone."""
         as_task = task(step, name=name, cache_policy=NO_CACHE, persist_result=False)
         running: deque[PrefectFuture[Any]] = deque()
-        for item in items:
-            running.append(as_task.submit(item))
-            if len(running) >= workers:
+        try:
+            for item in items:
+                running.append(as_task.submit(item))
+                if len(running) >= workers:
+                    yield running.popleft().result()
+            while running:
                 yield running.popleft().result()
-        while running:
-            yield running.popleft().result()
+        except BaseException:
+            stop()
+            raise
 
 
 class LoggedProgress:

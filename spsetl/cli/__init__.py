@@ -57,4 +57,9 @@ def _complain(message: str) -> None:
 
 def main() -> None:
     """The entry point of the command `spsetl`."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if code == INTERRUPTED:
+        # Threads that wait for an answer must not keep the user waiting; nothing that they hold is lost by this.
+        sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)

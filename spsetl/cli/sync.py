@@ -59,8 +59,10 @@ def show_report(report: SyncReport) -> None:
     requests = sum(report.requests.values())
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(report.requests.items()))
     lines = [
-        f"{report.appliance}: {report.sessions_seen:,} sessions listed, {report.sessions_new:,} new, "
-        f"{report.sessions_changed:,} changed",
+        (
+            f"{report.appliance}: {report.sessions_seen:,} sessions listed, {report.sessions_new:,} new, "
+            f"{report.sessions_changed:,} changed"
+        ),
         "rows written: " + (", ".join(f"{n:,} {table}" for table, n in sorted(report.rows.items()) if n) or "none"),
         f"{requests:,} requests in {report.seconds:,.1f} s ({kinds})",
     ]

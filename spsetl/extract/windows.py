@@ -119,13 +119,13 @@ class _Walker:
                 segment.has_ended = True
                 return
             if _is_last(page, offset):
-                # An end after one page is one. After many it may be a cap that nobody told us of: the next segment sees.
+                # After many pages it may be a cap that nobody told us of: the next segment sees.
                 segment.has_ended = offset == 0 or not segment.has_progressed
                 return
             offset += len(page.items) - 1
             if not items:
                 raise BadAnswerError(
-                    f"the appliance announced {page.match_count} sessions, gave none after the first {offset}: run again"
+                    f"the appliance announced {page.match_count} sessions, gave none after {offset}: run again"
                 )
             if offset + PAGE_LIMIT > RESULT_CAP or (segment.ends_in_tie and segment.has_progressed):
                 return

@@ -1,4 +1,4 @@
-"""A sync: plan, fetch, flatten, Parquet, merge, check, publish. One composition for the command line and for Prefect."""
+"""A sync: plan, fetch, flatten, Parquet, merge, check, publish. One composition for command line and Prefect."""
 
 from spsetl.sync.progress import Progress, Silence
 from spsetl.sync.report import SyncReport

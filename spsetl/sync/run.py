@@ -174,9 +174,9 @@ def _plan(work: WorkDatabase, client: Client, appliance: str, settings: Settings
 def _sync_windows(sync: _Sync, windows: Sequence[Window]) -> None:
     sync.progress.begin("windows", len(windows))
     sync.progress.begin("sessions", None)
-    fetched = sync.runner.map("window", sync.steps.fetch_window, windows, workers=sync.settings.concurrency)
-    for one in fetched:
-        _merge_window(sync, one)
+    steps, workers = sync.steps, sync.settings.concurrency
+    for fetched in sync.runner.map("window", steps.fetch_window, windows, workers=workers, stop=steps.stop):
+        _merge_window(sync, fetched)
         sync.progress.advance("windows", 1)
 
 
@@ -209,7 +209,8 @@ def _sync_details(sync: _Sync) -> None:
         return
     sync.progress.begin("details", merge.count_pending(sync.work, appliance=sync.appliance, kinds=kinds))
     batches = batches_of(_pending(sync, kinds))
-    for fetched in sync.runner.map("details", sync.steps.fetch_batch, batches, workers=2):
+    steps = sync.steps
+    for fetched in sync.runner.map("details", steps.fetch_batch, batches, workers=2, stop=steps.stop):
         _merge_batch(sync, fetched)
 
 

@@ -12,9 +12,18 @@ class StepRunner(Protocol):
     """Runs one step for many items, some at a time."""
 
     def map(
-        self, name: str, step: Callable[[Item], Result], items: Iterable[Item], *, workers: int
+        self,
+        name: str,
+        step: Callable[[Item], Result],
+        items: Iterable[Item],
+        *,
+        workers: int,
+        stop: Callable[[], None],
     ) -> Iterator[Result]:
-        """Give the results as they come, in any order. The first error ends it, and nothing is left running."""
+        """Give the results as they come, in any order.
+
+        The first error ends it: `stop` is called, which makes the steps that are under way end soon.
+        """
         ...
 
 
@@ -22,19 +31,37 @@ class ThreadRunner:
     """Plain threads. No more than `workers` results wait to be taken, so that memory stays bounded."""
 
     def map(
-        self, name: str, step: Callable[[Item], Result], items: Iterable[Item], *, workers: int
+        self,
+        name: str,
+        step: Callable[[Item], Result],
+        items: Iterable[Item],
+        *,
+        workers: int,
+        stop: Callable[[], None],
     ) -> Iterator[Result]:
         """See StepRunner."""
         pool = ThreadPoolExecutor(workers, thread_name_prefix=name)
-        running: set[Future[Result]] = set()
+        is_waited_for = True
         try:
-            for item in items:
-                running.add(pool.submit(step, item))
-                if len(running) >= workers:
-                    done, running = wait(running, return_when=FIRST_COMPLETED)
-                    yield from (future.result() for future in done)
-            while running:
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
+            yield from _run_all(pool, step, items, workers)
+        except BaseException as error:
+            stop()
+            # After Ctrl-C somebody waits at the terminal; what the threads still write becomes visible to nobody.
+            is_waited_for = not isinstance(error, KeyboardInterrupt)
+            raise
         finally:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=is_waited_for, cancel_futures=True)
+
+
+def _run_all(
+    pool: ThreadPoolExecutor, step: Callable[[Item], Result], items: Iterable[Item], workers: int
+) -> Iterator[Result]:
+    running: set[Future[Result]] = set()
+    for item in items:
+        running.add(pool.submit(step, item))
+        if len(running) >= workers:
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in done)
+    while running:
+        done, running = wait(running, return_when=FIRST_COMPLETED)
+        yield from (future.result() for future in done)

@@ -65,14 +65,17 @@ class Steps:
         self.progress = progress
         self.appliance = appliance
         self.run_id = run_id
-        self.stopping = Event()
+        self._stopping = Event()
         # One pool for all batches: a batch that ends leaves no connection idle while another goes on.
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="details")
 
+    def stop(self) -> None:
+        """Let what is under way end at its next page."""
+        self._stopping.set()
+
     def close(self) -> None:
-        """End all threads; what is under way ends at its next page."""
-        self.stopping.set()
-        self._pool.shutdown(cancel_futures=True)
+        """End all threads. They are waited for, unless they were told to stop."""
+        self._pool.shutdown(wait=not self._stopping.is_set(), cancel_futures=True)
 
     def fetch_window(self, window: Window) -> FetchedWindow:
         """Walk a window and write its sessions."""
@@ -123,7 +126,7 @@ class Steps:
         return session, statuses, items, failures
 
     def _check_stopping(self) -> None:
-        if self.stopping.is_set():
+        if self._stopping.is_set():
             raise Stopped
 
     def _writer(self, part: str) -> LakeWriter:

@@ -219,10 +219,11 @@ def test_the_program_can_be_interrupted(appliance: Simulator, monkeypatch: pytes
     use(monkeypatch, appliance)
     code = (
         "import sys, _thread, threading\n"
-        "from spsetl.cli import run\n"
+        "from spsetl.cli import main\n"
         "import spsetl.sync.run as sync_run\n"
         "sync_run.merge.merge_details = lambda *a, **k: _thread.interrupt_main() or threading.Event().wait(5)\n"
-        "sys.exit(run(['sync']))\n"
+        "sys.argv[1:] = ['sync']\n"
+        "main()\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 130

@@ -132,7 +132,7 @@ versions = st.builds(
 windows = st.lists(st.lists(versions, min_size=1, max_size=3, unique_by=lambda v: v.key), min_size=1, max_size=5)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(windows)
 def test_the_newest_revision_wins_in_any_order(merged: list[list[Version]]) -> None:
     """Whatever was fetched when, and in which windows."""
@@ -145,7 +145,7 @@ def test_the_newest_revision_wins_in_any_order(merged: list[list[Version]]) -> N
         assert house.contents == {key: (revision, f"r{revision}") for key, revision in newest.items()}
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(windows)
 def test_replaying_changes_nothing(merged: list[list[Version]]) -> None:
     """Merging all of it again leaves every row as it is, and asks for no details again."""
@@ -169,7 +169,7 @@ def _winner(house: Warehouse) -> Version:
     return Version(key, revision, content, (at - BEGIN).days, hashed.endswith("True"))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(st.sampled_from(["x", "y"]), min_size=1, max_size=6))
 def test_without_revision_the_last_fetched_content_wins(contents: list[str]) -> None:
     """Where the appliance hides the revision, the hash of the row stands in."""
