@@ -21,7 +21,7 @@ from spsetl.sync.progress import Progress
 from spsetl.warehouse.merge import FetchedDetails, Files, PendingDetails
 
 # Rows gathered before they are turned into Arrow: large enough for good Parquet, small enough for many at once.
-ROWS_IN_HAND = 2_000
+ROWS_IN_HAND = 1_000
 
 
 class Stopped(Exception):  # noqa: N818 not an error: the user asked for it

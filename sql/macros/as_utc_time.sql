@@ -4,7 +4,7 @@ create or replace macro as_utc_time(local_time, time_zone) as
 case
     when time_zone in ('UTC', 'Etc/UTC') then local_time
     when
-        timezone(time_zone, timezone(time_zone, local_time) - interval 1 hour) = local_time
-        then make_timestamp(epoch_us(timezone(time_zone, local_time) - interval 1 hour))
+        as_local_time(make_timestamp(epoch_us(timezone(time_zone, local_time)) - 3600000000), time_zone) = local_time
+        then make_timestamp(epoch_us(timezone(time_zone, local_time)) - 3600000000)
     else make_timestamp(epoch_us(timezone(time_zone, local_time)))
 end

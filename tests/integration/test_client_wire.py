@@ -4,6 +4,7 @@ import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,6 +65,11 @@ class Wire(socketserver.ThreadingTCPServer):
             return self.answers.pop(0) if self.answers else answer()
 
 
+def _is_of_head(line: bytes) -> bool:
+    """Whether the head goes on; it ends with an empty line, or with the connection."""
+    return line not in {b"\r\n", b""}
+
+
 class _Handler(socketserver.StreamRequestHandler):
     server: Wire
 
@@ -71,7 +77,7 @@ class _Handler(socketserver.StreamRequestHandler):
         """Answer the requests of one connection."""
         with self.server.lock:
             self.server.connections += 1
-        while head := b"".join(iter(self.rfile.readline, b"\r\n")).decode("latin-1"):
+        while head := b"".join(takewhile(_is_of_head, iter(self.rfile.readline, None))).decode("latin-1"):
             reply = self.server.next_answer(head)
             self.server.before_answer()
             self.wfile.write(reply if isinstance(reply, bytes) else reply[0])
