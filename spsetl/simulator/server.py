@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import uvicorn
 
@@ -19,8 +19,10 @@ from spsetl.simulator.faults import Fault
 from spsetl.simulator.http import Application, Protocol
 from spsetl.simulator.logins import Credentials
 from spsetl.simulator.quirks import Quirks
-from spsetl.simulator.tls import Certificates
 from spsetl.simulator.world import World
+
+if TYPE_CHECKING:
+    from spsetl.simulator.tls import Certificates
 
 _LOOPBACK = "127.0.0.1"
 _KEEP_ALIVE_SECONDS = 75
@@ -246,6 +248,8 @@ class Simulator:
         )  # fmt: skip
         config.load()
         if self._tls:
+            from spsetl.simulator.tls import Certificates  # noqa: PLC0415 - a CA takes a while to import
+
             self._folder = tempfile.TemporaryDirectory(prefix="simulator-")
             self._certificates = Certificates(Path(self._folder.name), self._host)
             config.ssl = self._certificates.server_context()

@@ -1,0 +1,52 @@
+"""What every analysis needs of a warehouse, and the rules that all of them share."""
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, Final, Literal, Protocol, get_args
+
+from spsetl.errors import UsageError
+
+Match = Literal["started", "contained", "overlap"]
+"""Which sessions belong to a range: they started in it, they started and ended in it, or were alive at some moment."""
+
+MATCHES: Final[tuple[str, ...]] = get_args(Match)
+SESSIONS_HREF: Final = "/api/audit/sessions"
+
+
+class RowSource(Protocol):
+    """Whatever answers SQL; see `spsetl.warehouse.reader.Warehouse`."""
+
+    def rows(self, query: str, parameters: Mapping[str, Any] | None = None) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """The names of the columns, and all rows."""
+        ...
+
+
+def call_macro(
+    source: RowSource, macro: str, first: str, options: Mapping[str, Any]
+) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """The answer of a table macro of `sql/macros/`; an option that is None keeps the macro's own default."""
+    given = {name: value for name, value in options.items() if value is not None}
+    arguments = ", ".join(["$first", *(f"{name} := ${name}" for name in given)])
+    return source.rows(f"from {macro}({arguments})", {"first": first, **given})  # noqa: S608 names of ours only
+
+
+def check_match(match: str) -> None:
+    """Refuse a rule of matching that there is not.
+
+    Raises:
+        UsageError: It is none of `MATCHES`.
+    """
+    check_choice("match", match, MATCHES)
+
+
+def check_choice(what: str, value: str, known: Sequence[str], *, listed: bool = True) -> None:
+    """Refuse a value that is not known, and say which one may have been meant.
+
+    Raises:
+        UsageError: It is none of the known ones; `listed` ones are all named.
+    """
+    if value in known:
+        return
+    nearest = get_close_matches(value, known, n=1)
+    hint = f": one of {', '.join(known)}" if listed else ""
+    raise UsageError(f"unknown {what} {value!r}{hint}{f'; did you mean {nearest[0]!r}?' if nearest else ''}")
