@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
-from prefect import flow, get_run_logger, task
+from prefect import Task, flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
@@ -36,11 +36,11 @@ class TaskRunner:
         stop: Callable[[], None],
     ) -> Iterator[Result]:
         """See spsetl.sync.StepRunner. Results are not cached: what is done is known by the warehouse alone."""
-        as_task = task(step, name=name, cache_policy=NO_CACHE, persist_result=False)
+        task: Task[..., Any] = Task(step, name=name, cache_policy=NO_CACHE, persist_result=False)
         running: deque[PrefectFuture[Any]] = deque()
         try:
             for item in items:
-                running.append(as_task.submit(item))
+                running.append(task.submit(item))
                 if len(running) >= workers:
                     yield running.popleft().result()
             while running:
@@ -85,7 +85,11 @@ def describe(report: SyncReport) -> str:
     return f"## Sync {report.run_id}\n\n| | |\n|---|---|\n{rows}\n"
 
 
-@flow(name="nightly-sync", task_runner=ThreadPoolTaskRunner(max_workers=64))
+# As many as SPSETL_CONCURRENCY can be; how many run at once, the sync itself decides.
+THREADS: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=64)
+
+
+@flow(name="nightly-sync", task_runner=THREADS)
 def nightly_sync() -> dict[str, Any]:
     """Bring the copy up to date and publish it; the outcome is kept as an artifact.
 

@@ -27,7 +27,7 @@ def call_macro(
     """The answer of a table macro of `sql/macros/`; an option that is None keeps the macro's own default."""
     given = {name: value for name, value in options.items() if value is not None}
     arguments = ", ".join(["$first", *(f"{name} := ${name}" for name in given)])
-    return source.rows(f"from {macro}({arguments})", {"first": first, **given})  # noqa: S608 names of ours only
+    return source.rows(f"from {macro}({arguments})", {"first": first, **given})
 
 
 def check_match(match: str) -> None:

@@ -274,4 +274,4 @@ def _link(meta: Mapping[str, Any], what: str) -> str | None:
 
 
 def _undocumented(what: str, found: str) -> BadAnswerError:
-    return BadAnswerError(f"{what} is not as documented: {found}; run spsetl doctor, it says which firmware this is")
+    return BadAnswerError(f"{what} is not as documented: {found}; is this an SPS appliance, and of which firmware?")

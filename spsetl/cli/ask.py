@@ -1,9 +1,107 @@
 """`spsetl stats`, `spsetl histogram` and `spsetl sql`: answers from the copy, without the appliance."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
 from typing import Any, Literal
 
 import orjson
 
+from spsetl.analysis.histogram import BinSize, fetch_histogram
+from spsetl.analysis.source import Match
+from spsetl.analysis.stats import DEFAULT_SIZE, fetch_stats
 from spsetl.cli.options import DataOptions
 from spsetl.cli.terminal import print_csv, print_table
+from spsetl.warehouse.reader import open_warehouse
+
+Form = Literal["table", "json", "csv"]
+DEFAULTS = DataOptions()
+
+
+def stats(
+    field: str,
+    /,
+    *,
+    options: DataOptions = DEFAULTS,
+    sub_field: str | None = None,
+    size: int = DEFAULT_SIZE,
+    start: str | None = None,
+    end: str | None = None,
+    match: Match = "started",
+    format: Form = "table",  # noqa: A002 the option's name
+) -> None:
+    """Count sessions by the values of a field, as the appliance's own statistics do.
+
+    Args:
+        field: The field in the API's spelling, for example protocol or recording.connection_policy.
+        options: Where the copy is.
+        sub_field: A second field, counted within each value of the first.
+        size: How many values are shown.
+        start: Begin of the range, ISO 8601, UTC unless it says otherwise.
+        end: End of the range; a date without a time is included.
+        match: started in the range; contained, started and ended in it; or overlap, alive at some moment of it.
+        format: table, json in the appliance's own shape, or csv.
+    """
+    with open_warehouse(options.load().data_dir) as warehouse:
+        answer = fetch_stats(warehouse, field, sub_field=sub_field, size=size, start=start, end=end, match=match)
+    _show(format, answer.columns, answer.rows, answer.as_json)
+
+
+def histogram(
+    field: str | None = None,
+    /,
+    *,
+    options: DataOptions = DEFAULTS,
+    bin_size: BinSize = "day",
+    time_zone: str = "UTC",
+    start: str | None = None,
+    end: str | None = None,
+    match: Match = "started",
+    format: Form = "table",  # noqa: A002 the option's name
+) -> None:
+    """Count sessions by bins of time: started in each, and alive at some moment of it.
+
+    Args:
+        field: Count only sessions that have a value of this field.
+        options: Where the copy is.
+        bin_size: Length of a bin.
+        time_zone: Zone whose calendar the bins follow, for example Europe/Budapest.
+        start: Begin of the range, ISO 8601, UTC unless it says otherwise; by default the first session's start.
+        end: End of the range; a date without a time is included; by default the last session's start.
+        match: started in the range; contained, started and ended in it; or overlap, alive at some moment of it.
+        format: table, json in the appliance's own shape, or csv.
+    """
+    with open_warehouse(options.load().data_dir) as warehouse:
+        answer = fetch_histogram(
+            warehouse, bin_size, field=field, start=start, end=end, time_zone=time_zone, match=match
+        )
+    _show(format, answer.columns, answer.rows, answer.as_json)
+
+
+def sql(query: str, /, *, options: DataOptions = DEFAULTS, format: Form = "table") -> None:  # noqa: A002 see above
+    """Answer a question in SQL: read-only, no files, no network.
+
+    Args:
+        query: The question, for example "select user_name, count(*) from sessions group by all".
+        options: Where the copy is.
+        format: table, json (one object a row, a row a line), or csv.
+    """
+    with open_warehouse(options.load().data_dir) as warehouse:
+        columns, rows = warehouse.rows(query)
+    if format == "json":
+        for row in rows:
+            print(orjson.dumps(dict(zip(columns, row, strict=True)), default=str).decode())
+    else:
+        _show(format, columns, rows, None)
+
+
+def _show(form: Form, columns: Sequence[str], rows: Iterable[Sequence[Any]], whole: Any) -> None:
+    if form == "json":
+        print(orjson.dumps(whole, option=orjson.OPT_INDENT_2).decode())
+    elif form == "csv":
+        print_csv(columns, [[_iso(value) for value in row] for row in rows])
+    else:
+        print_table(columns, rows)
+
+
+def _iso(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date | datetime) else value

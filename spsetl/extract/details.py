@@ -7,14 +7,14 @@ at all is decided from the index status, before anything is asked.
 from typing import Any, Final
 
 from spsetl.appliance.client import Client
-from spsetl.appliance.protocol import RESULT_CAP, decode_details, detail_path
+from spsetl.appliance.protocol import RESULT_CAP, DetailKind, decode_details, detail_path
 from spsetl.errors import BadAnswerError, IncompleteError
 
 # The guides show 1000 beside a default of 500; what the appliance makes of it, its `limit` and `next` tell.
 DETAIL_LIMIT: Final = 1000
 
 
-def fetch_details(client: Client, session_key: str, kind: str) -> list[Any]:
+def fetch_details(client: Client, session_key: str, kind: DetailKind) -> list[Any]:
     """All items of one kind (`channels`, `events`, `alerts`) of a session, as the appliance gives them.
 
     Raises:

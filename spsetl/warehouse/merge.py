@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, get_args
 
 import duckdb
 import pyarrow as pa
 
 from spsetl import schema
+from spsetl.appliance.protocol import DetailKind
 from spsetl.queries import read_statement
 from spsetl.warehouse.work import WorkDatabase
 
@@ -33,7 +34,7 @@ class PendingDetails:
     session_key: str
     start_time: datetime
     row_hash: str
-    kinds: tuple[str, ...]
+    kinds: tuple[DetailKind, ...]
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ def pending_details(
     ]
 
 
-_KINDS = tuple(table.name for table in schema.DETAIL_TABLES)
+_KINDS: Final = get_args(DetailKind)
 
 
 def merge_details(

@@ -174,14 +174,14 @@ class Warehouse:
     def _open(self) -> duckdb.DuckDBPyConnection:
         # A database of its own, that the file is attached to: `duckdb.connect(path)` would give the file that another
         # warehouse of this process has open under that path, though a newer one is published.
-        offline = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+        offline: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
         connection = duckdb.connect(config=offline)
         try:
             self._attach(connection)
         except duckdb.Error as error:
             connection.close()
             raise StorageError(
-                f"cannot read {self.path}: {one_line(error)}: if it is damaged, delete it and run `spsetl rebuild`"
+                f"cannot read {self.path}: {one_line(error)}: if it is damaged, delete it; `spsetl sync` publishes anew"
             ) from error
         except BaseException:
             connection.close()

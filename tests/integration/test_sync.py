@@ -57,7 +57,7 @@ def all_rows(folder: Path) -> dict[str, list[Any]]:
 
 
 def by_the_name_psm(row: Row) -> Row:
-    """An older appliance calls what it recorded itself PSM; unknown fields keep the name that they came with."""
+    """An older appliance calls what it recorded PSM; unknown fields keep the name that they came with."""
     extra = row["extra"] and {re.sub(r"^recording\.", "psm.", path): value for path, value in row["extra"].items()}
     origin = {"origin": "PSM"} if row.get("origin") == "RECORDING" else {}
     return row | {"extra": extra} | origin
