@@ -7,13 +7,13 @@ the command line: parameters of a flow are shown to everybody, so there is no pl
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from prefect import Task, flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from spsetl.errors import IncompleteError
 from spsetl.settings import load_settings
@@ -23,7 +23,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class TaskRunner:
+class Tasks:
     """Runs each step of a sync as a task of the flow, some at a time."""
 
     def map(
@@ -86,7 +86,8 @@ def describe(report: SyncReport) -> str:
 
 
 # As many as SPSETL_CONCURRENCY can be; how many run at once, the sync itself decides.
-THREADS: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=64)
+# Prefect's own types do not fit each other here.
+THREADS = cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner(max_workers=64))
 
 
 @flow(name="nightly-sync", task_runner=THREADS)
@@ -98,7 +99,7 @@ def nightly_sync() -> dict[str, Any]:
     """
     logger = get_run_logger()
     settings = load_settings()
-    report = run_sync(settings, runner=TaskRunner(), progress=LoggedProgress(logger))
+    report = run_sync(settings, runner=Tasks(), progress=LoggedProgress(logger))
     create_markdown_artifact(key="spsetl-sync", markdown=describe(report), description="Outcome of the last sync")
     if report.details_failed:
         raise IncompleteError(

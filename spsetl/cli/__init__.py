@@ -16,6 +16,7 @@ app = App(
     help="Copies the session audit of One Identity SPS appliances into Parquet and DuckDB, completely.",
     version=__version__,
     help_format="plaintext",
+    suppress_keyboard_interrupt=False,  # `run` says what it means
 )
 # By name, so that `spsetl stats` does not wait for the import of what only `spsetl simulate` needs.
 app.command("spsetl.cli.demo:demo", name="demo")

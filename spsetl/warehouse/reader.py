@@ -152,7 +152,11 @@ class Warehouse:
     def _asking(self, query: str, parameters: Parameters) -> Iterator[duckdb.DuckDBPyConnection]:
         connection = self._newest()
         try:
-            yield connection.execute(query, parameters)
+            # None, which the stubs do not know, for a text without a statement.
+            answer: duckdb.DuckDBPyConnection | None = connection.execute(query, parameters)
+            if answer is None:
+                raise UsageError("the question is empty: write a statement in SQL")
+            yield answer
         except _STORAGE_ERRORS as error:
             raise StorageError(f"cannot read {self.path}: {one_line(error)}") from error
         except duckdb.Error as error:
@@ -168,37 +172,43 @@ class Warehouse:
         identity = (stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size)
         if self._connection is None or identity != self._identity:
             self.close()
-            self._connection, self._identity = self._open(), identity
+            spill = TemporaryDirectory(prefix="spsetl-", ignore_cleanup_errors=True)
+            try:
+                self._connection = self._open(spill.name)
+            except BaseException:
+                spill.cleanup()
+                raise
+            self._spill, self._identity = spill, identity
         return self._connection
 
-    def _open(self) -> duckdb.DuckDBPyConnection:
+    def _open(self, spill: str) -> duckdb.DuckDBPyConnection:
         # A database of its own, that the file is attached to: `duckdb.connect(path)` would give the file that another
         # warehouse of this process has open under that path, though a newer one is published.
         offline: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
         connection = duckdb.connect(config=offline)
         try:
-            self._attach(connection)
+            # What does not fit into memory is nobody else's to read, so it gets a folder of its own.
+            connection.execute(f"set temp_directory = {quote_text(spill)}")
+            connection.execute("set TimeZone = 'UTC'")
+            connection.execute(f"attach {quote_text(str(self.path))} as warehouse (read_only)")
+            connection.execute("use warehouse")
+            self._check_tables(connection)
+            for statement in _LOCKS:
+                connection.execute(statement)
         except duckdb.Error as error:
             connection.close()
+            complaint = one_line(error).rstrip("!.")
             raise StorageError(
-                f"cannot read {self.path}: {one_line(error)}: if it is damaged, delete it; `spsetl sync` publishes anew"
+                f"cannot read {self.path}: {complaint}: if it is damaged, `spsetl rebuild` makes it anew"
             ) from error
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def _attach(self, connection: duckdb.DuckDBPyConnection) -> None:
-        # What does not fit into memory is nobody else's to read.
-        self._spill = TemporaryDirectory(prefix="spsetl-", ignore_cleanup_errors=True)
-        connection.execute(f"set temp_directory = {quote_text(self._spill.name)}")
-        connection.execute("set TimeZone = 'UTC'")
-        connection.execute(f"attach {quote_text(str(self.path))} as warehouse (read_only)")
-        connection.execute("use warehouse")
-        found = connection.execute(
+    def _check_tables(self, connection: duckdb.DuckDBPyConnection) -> None:
+        rows = connection.execute(
             "select table_name from duckdb_tables() where database_name = 'warehouse' and schema_name = 'main'"
         ).fetchall()
-        if not {table.name for table in schema.TABLES} <= {name for (name,) in found}:
+        if not {table.name for table in schema.TABLES} <= {name for (name,) in rows}:
             raise StorageError(f"{self.path} is not a warehouse that this version of spsetl has published")
-        for statement in _LOCKS:
-            connection.execute(statement)

@@ -7,6 +7,4 @@ case
     when bin_size = 'hour' then 3600000000
     when bin_size = 'day' then if(time_zone in ('UTC', 'Etc/UTC'), 86400000000, null)
     when bin_size = 'week' then if(time_zone in ('UTC', 'Etc/UTC'), 604800000000, null)
-    when bin_size in ('month', 'year') then null
-    else error('bin_size is second, minute, hour, day, week, month or year')
 end

@@ -9,5 +9,7 @@ case
             // bin_length(bin_size, time_zone)
     when bin_size = 'week'
         then date_diff('day', first_local - interval 7 days, as_local_time(moment, time_zone)) // 7
-    else date_diff(bin_size, first_local, as_local_time(moment, time_zone)) + 1
+    when bin_size = 'day' then date_diff('day', first_local, as_local_time(moment, time_zone)) + 1
+    when bin_size = 'month' then date_diff('month', first_local, as_local_time(moment, time_zone)) + 1
+    else date_diff('year', first_local, as_local_time(moment, time_zone)) + 1
 end

@@ -36,11 +36,11 @@ create or replace macro session_histogram(
     origins as (
         select
             last_time,
-            date_trunc(bin_size, local_time) as first_local,
+            bin_floor(local_time, bin_size) as first_local,
             if(
                 bin_size in ('second', 'minute', 'hour'),
-                first_time - (local_time - date_trunc(bin_size, local_time)),
-                as_utc_time(date_trunc(bin_size, local_time), time_zone)
+                first_time - (local_time - bin_floor(local_time, bin_size)),
+                as_utc_time(bin_floor(local_time, bin_size), time_zone)
             ) as first_bin
         from local_extremes
     ),

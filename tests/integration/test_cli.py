@@ -85,7 +85,7 @@ WRONG: list[tuple[str, dict[str, str], int, str]] = [
     ("plain http to another host", {"url": "http://sps.example"}, 2, "https"),
     ("an unknown host", {"url": "https://no-such-host.invalid"}, 5, "no-such-host.invalid"),
     ("a refused connection", {"url": f"https://127.0.0.1:{closed_port()}"}, 5, "127.0.0.1"),
-    ("a wrong password", {"password": "not-it"}, 4, "SPSETL_PASSWORD"),
+    ("a wrong password", {"password": "not-it"}, 4, "password"),
     ("a wrong CA", {"ca_file": ""}, 5, "SPSETL_CA_FILE"),
     ("a CA file that is not there", {"ca_file": "nowhere.pem"}, 2, "nowhere.pem"),
     ("a user without a password", {"password": ""}, 2, "SPSETL_PASSWORD"),

@@ -76,7 +76,7 @@ def test_the_copy_equals_the_appliance(reading: str, tmp_path: Path) -> None:
 
 
 def test_an_older_appliance_is_copied_into_the_same_columns(tmp_path: Path) -> None:
-    """The name psm instead of recording, addresses, Unix seconds, channels under their own name, bin-size with a dash."""
+    """The name psm instead of recording, addresses, channels under their own name, bin-size with a dash."""
     world = World(SMALL)
     quirks = Quirks(
         naming="psm",

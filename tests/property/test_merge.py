@@ -233,10 +233,15 @@ def test_a_session_that_returns_is_no_longer_missing() -> None:
         assert house.rows("select missing_since from sessions") == [(None,)]
 
 
+def _fail_amid_a_transaction(house: Warehouse) -> None:
+    with house.work.transaction() as connection:
+        connection.execute("insert into sync_runs (run_id) values ('x')")
+        _ = 1 / 0
+
+
 def test_a_transaction_that_fails_leaves_nothing() -> None:
     """All of a step or none of it."""
     with warehouse() as house:
-        with pytest.raises(ZeroDivisionError), house.work.transaction() as connection:
-            connection.execute("insert into sync_runs (run_id) values ('x')")
-            _ = 1 / 0
+        with pytest.raises(ZeroDivisionError):
+            _fail_amid_a_transaction(house)
         assert house.rows("select count(*) from sync_runs") == [(0,)]
