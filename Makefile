@@ -40,7 +40,7 @@ demo: $(MADE)
 	$(RUN)spsetl demo
 
 test: $(MADE) $(OLD_DUCKDB_MADE)
-	$(RUN)python -m pytest
+	$(RUN)python -m pytest -n 2 --dist loadgroup
 
 check: $(MADE)
 	$(RUN)ruff check

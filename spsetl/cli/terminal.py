@@ -120,9 +120,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     table = Table(*[escape(column) for column in columns])
     for row in rows:
         table.add_row(*[Text("" if value is None else _printable(str(value))) for value in row])
+    is_terminal = sys.stdout.isatty()
     # A pipe has no width: nothing may be cut off or folded there.
-    width = None if sys.stdout.isatty() else 10_000
-    Console(width=width, soft_wrap=True).print(table)
+    Console(width=None if is_terminal else 10_000).print(table, soft_wrap=not is_terminal)
 
 
 def _printable(text: str) -> str:
