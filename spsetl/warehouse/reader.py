@@ -166,8 +166,10 @@ class Warehouse:
         """The connection to the file that is published now."""
         try:
             stat = self.path.stat()
-        except OSError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise UsageError(f"nothing published yet at {self.path}: run `spsetl sync`") from error
+        except OSError as error:
+            raise StorageError(f"cannot read {self.path}: {error.strerror}") from error
         # While the old file is open, no other has its inode.
         identity = (stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size)
         if self._connection is None or identity != self._identity:

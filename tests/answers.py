@@ -1,0 +1,62 @@
+"""The README's questions with their answers: `python -m tests.answers demo-data` asks the copy of `make demo`."""
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from spsetl.queries import read_statement
+from spsetl.warehouse.reader import open_warehouse
+from tests.readme import README
+
+QUESTIONS: Final = (
+    "top_users",
+    "failed_logins",
+    "sessions_outside_hours",
+    "riskiest_sessions",
+    "privileged_commands",
+    "alerts_by_rule",
+    "file_transfers",
+    "new_user_server_pairs",
+    "longest_and_open_sessions",
+    "indexing_backlog",
+)
+START, END = "<!-- questions: start -->", "<!-- questions: end -->"
+ROWS_SHOWN: Final = 3
+
+
+def question_as_markdown(number: int, name: str) -> str:
+    """The question with its SQL, as its file has it."""
+    first, _, statement = read_statement("reports", name).partition("\n")
+    title = first.removeprefix("-- ").partition(":")[0]
+    return f"{number}. **{title}** (`sql/reports/{name}.sql`)\n\n```sql\n{statement.strip()}\n```\n"
+
+
+def answer_as_markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """The first rows as a table."""
+    lines = [columns, ["---"] * len(columns), *rows[:ROWS_SHOWN]]
+    return "\n".join("| " + " | ".join(as_cell(value) for value in line) + " |" for line in lines) + "\n"
+
+
+def as_cell(value: Any) -> str:
+    """A value as one cell; times to the second, to be readable."""
+    if isinstance(value, datetime):
+        value = value.replace(microsecond=0)
+    return "" if value is None else str(value).replace("|", "\\|")
+
+
+def write(data_dir: Path) -> None:
+    """Ask every question, and put the answers into the README."""
+    parts = []
+    with open_warehouse(data_dir) as warehouse:
+        for number, name in enumerate(QUESTIONS, 1):
+            columns, rows = warehouse.rows(read_statement("reports", name))
+            parts.append(f"{question_as_markdown(number, name)}\n{answer_as_markdown(columns, rows)}")
+    text = README.read_text(encoding="utf-8")
+    before, after = text.partition(START)[0], text.partition(END)[2]
+    README.write_text(f"{before}{START}\n\n" + "\n".join(parts) + f"\n{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))
