@@ -63,6 +63,10 @@ class LoggedProgress:
     def advance(self, stage: str, amount: int) -> None:
         """Too often to log."""
 
+    def finish(self, stage: str) -> None:
+        """A stage is done."""
+        self._logger.info("%s: done", stage)
+
     def say(self, message: str) -> None:
         """One line."""
         self._logger.info("%s", message)

@@ -34,7 +34,7 @@ class Copy:
     """A real DuckDB file with the tables and the macros, written in the format of the published one."""
 
     def __init__(self, path: Path) -> None:
-        self.connection = duckdb.connect()
+        self.connection = duckdb.connect(config={"threads": 1})
         self.connection.execute(f"attach '{path}' as copied (storage_version 'v1.2.0')")
         self.connection.execute("use copied")
         for table in schema.TABLES:

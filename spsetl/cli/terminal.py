@@ -70,6 +70,11 @@ class Bars(AbstractContextManager["Bars"]):
         """Move the stage's bar."""
         self._progress.advance(self._tasks[stage], amount)
 
+    def finish(self, stage: str) -> None:
+        """Fill the stage's bar."""
+        task = self._tasks[stage]
+        self._progress.update(task, total=self._progress.tasks[task].completed)
+
     def say(self, message: str) -> None:
         """A line above the bars."""
         self._progress.console.print(escape(message), highlight=False)
@@ -85,8 +90,7 @@ class Lines(AbstractContextManager["Lines"]):
         self._said = time.monotonic()
 
     def __exit__(self, *_: object) -> None:
-        for stage in self._done:
-            self._report(stage)
+        """Nothing is left open."""
 
     def begin(self, stage: str, total: int | None) -> None:
         """Start counting."""
@@ -104,6 +108,10 @@ class Lines(AbstractContextManager["Lines"]):
         rate = done / max(time.monotonic() - self._began[stage], 0.001)
         of = f" of {total:,}" if total is not None else ""
         self.say(f"{stage}: {done:,}{of}, {rate:,.0f}/s")
+
+    def finish(self, stage: str) -> None:
+        """The last line of the stage."""
+        self._report(stage)
 
     def say(self, message: str) -> None:
         """One line."""

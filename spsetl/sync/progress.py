@@ -14,6 +14,10 @@ class Progress(Protocol):
         """So much more of the stage is done."""
         ...
 
+    def finish(self, stage: str) -> None:
+        """The stage is done: there was no more of it."""
+        ...
+
     def say(self, message: str) -> None:
         """One line for the user."""
         ...
@@ -26,6 +30,9 @@ class Silence:
         """See Progress."""
 
     def advance(self, stage: str, amount: int) -> None:
+        """See Progress."""
+
+    def finish(self, stage: str) -> None:
         """See Progress."""
 
     def say(self, message: str) -> None:

@@ -182,6 +182,8 @@ def _sync_windows(sync: _Sync, windows: Sequence[Window]) -> None:
     for fetched in sync.runner.map("window", steps.fetch_window, windows, workers=workers, stop=steps.stop):
         _merge_window(sync, fetched)
         sync.progress.advance("windows", 1)
+    for stage in ("windows", "sessions"):
+        sync.progress.finish(stage)
 
 
 def _merge_window(sync: _Sync, fetched: FetchedWindow) -> None:
@@ -216,6 +218,7 @@ def _sync_details(sync: _Sync) -> None:
     steps = sync.steps
     for fetched in sync.runner.map("details", steps.fetch_batch, batches, workers=2, stop=steps.stop):
         _merge_batch(sync, fetched)
+    sync.progress.finish("details")
 
 
 def _pending(sync: _Sync, kinds: Sequence[str]) -> Iterator[list[merge.PendingDetails]]:

@@ -35,6 +35,7 @@ create or replace macro session_histogram(
 
     origins as (
         select
+            first_time,
             last_time,
             bin_floor(local_time, bin_size) as first_local,
             if(
@@ -51,6 +52,7 @@ create or replace macro session_histogram(
             first_bin,
             bin_number(last_time, bin_size, time_zone, first_bin, first_local) as bin_count
         from origins
+        where first_time <= last_time
     ),
 
     bins as (

@@ -38,7 +38,7 @@ def test_the_question_is_answered_in_types_that_every_tool_reads(name: str, ware
     assert [(column, kind) for column, kind, *_ in columns if not BI_TYPES.fullmatch(kind)] == []
 
 
-@pytest.mark.parametrize(("number", "name"), enumerate(QUESTIONS, 1))
+@pytest.mark.parametrize(("number", "name"), list(enumerate(QUESTIONS, 1)))
 def test_the_readme_shows_the_question_as_its_file_has_it(number: int, name: str, warehouse: Warehouse) -> None:
     """`python -m tests.answers demo-data` writes it, with the answer of the demo's copy below."""
     readme = README.read_text(encoding="utf-8")

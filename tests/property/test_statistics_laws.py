@@ -138,19 +138,6 @@ def test_stats_are_what_a_loop_would_count(
     assert answer.others == others
 
 
-@given(question=questions(days=30), field=st.sampled_from(FIELDS), size=st.integers(1, 4))
-def test_every_value_of_every_session_is_counted_once(
-    copy: Copy, question: dict[str, Any], field: str, size: int
-) -> None:
-    """The counts that are shown and the others together are the sessions' distinct values."""
-    copy.load(question["sessions"])
-
-    answer = fetch_stats(copy, field, size=size, **options(question))
-
-    total = sum(len(values_of(session, field)) for session in population(question))
-    assert sum(item.count for item in answer.items) + answer.others == total
-
-
 def check_histogram(copy: Copy, question: dict[str, Any], bin_size: Any, zone_name: str, field: str | None) -> None:
     """The histogram is what loops over sessions and bins would count."""
     copy.load(question["sessions"])
@@ -162,8 +149,7 @@ def check_histogram(copy: Copy, question: dict[str, Any], bin_size: Any, zone_na
     first = question["start"] or min(starts, default=None)
     last = question["end"] - timedelta(microseconds=1) if question["end"] else max(starts, default=None)
     if first is None or last is None or last < first:
-        # Without a bound and without a session there is nothing to begin with; a session can start after a lone end.
-        assert answer.bins == () or bin_bounds(first, first, bin_size, zone)[-1] > last
+        assert answer.bins == ()
         return
     counted = [session for session in population(question) if field is None or values_of(session, field)]
     expected = count_bins(counted, bin_bounds(first, last, bin_size, zone), question["now"])
@@ -188,7 +174,7 @@ def test_long_bins_are_what_loops_would_count(
 
 
 @given(
-    question=questions(days=2),
+    question=questions(days=1),
     bin_size=st.sampled_from(["minute", "hour"]),
     zone=st.sampled_from(ZONES),
     field=st.none() | st.sampled_from(FIELDS),
