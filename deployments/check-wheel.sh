@@ -19,4 +19,4 @@ echo "Installing it with what it declares. This takes a minute or two."
 
 cd "$away"
 venv/bin/spsetl --version
-venv/bin/spsetl demo
+venv/bin/spsetl demo --sessions 500

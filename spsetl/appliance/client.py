@@ -21,6 +21,8 @@ _PATIENCE: Final = 600.0  # seconds, after which no further try begins
 _FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 60.0
 _JITTER: Final = 1.0
+# Another thread's request may be accepted with each of them, so that none counts as refused.
+_LOGINS_PER_TRY: Final = 3
 # Until something has answered, the address is probably wrong.
 _FIRST_TRIES: Final = 3
 
@@ -97,7 +99,7 @@ class Client:
 
     def _ask(self, address: str, kind: str) -> Any:
         """One try, with a new login if the old one has ended."""
-        while True:
+        for _ in range(_LOGINS_PER_TRY):
             login = self._login.current()
             answer = self._transport.fetch(address, login.headers, kind=kind)
             try:
@@ -108,6 +110,10 @@ class Client:
             login.accepted = True
             self._note_remaining_seconds(content)
             return content
+        raise LoginError(
+            f"the appliance ends each login at once: {_LOGINS_PER_TRY} in a row; is the user logged in elsewhere, "
+            "or the time-out of its logins set too short?"
+        )
 
     def _note_remaining_seconds(self, content: Any) -> None:
         meta = content.get("meta") if isinstance(content, dict) else None

@@ -247,6 +247,33 @@ def test_only_one_sync_holds_a_data_directory(tmp_path: Path) -> None:
         assert sync(simulator, tmp_path, details="none").published
 
 
+def test_a_row_that_cannot_be_read_is_kept_aside_and_comes_back(tmp_path: Path) -> None:
+    """The run goes on and says so; the row is in quarantine once, and leaves it when it can be read again."""
+    world = World(SMALL)
+    key = world.keys()[100]
+    port = world.session(key)["body"]["client"]["port"]
+    world.change(key, {"client.port": "not a port"})
+    with Simulator(world) as simulator:
+        for _ in range(2):
+            report = sync(simulator, tmp_path, lookback=24 * 60)
+            assert (report.sessions_seen, report.quarantined) == (239, 1)
+            [(table, session, reason)] = quarantined(tmp_path)
+            assert (table, session) == ("sessions", key)
+            assert "client.port" in reason
+            assert "not a port" not in reason
+        world.change(key, {"client.port": port})
+        report = sync(simulator, tmp_path, lookback=24 * 60)
+    assert (report.sessions_new, report.quarantined) == (1, 0)
+    assert quarantined(tmp_path) == []
+    assert_equal_copy(world, tmp_path / "warehouse.duckdb", appliance=NAME)
+
+
+def quarantined(folder: Path) -> list[Any]:
+    """What the published copy could not read."""
+    with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
+        return connection.execute("select table_name, session_key, reason from quarantine").fetchall()
+
+
 def test_a_plan_asks_little_and_writes_no_copy(tmp_path: Path) -> None:
     """The dry run's windows cover everything; nothing is fetched."""
     with Simulator(World(WorldSpec(sessions=9000))) as simulator:
