@@ -10,9 +10,10 @@ fill() {
         { [ -z "$checkout" ] || "$1" --no-deps --no-build-isolation --editable "$checkout"; }
 }
 
-# uv compiles at the first import if not told otherwise: slow then, and a syntax warning would fail a test.
+# uv compiles at the first import if not told otherwise: slow then, and a syntax warning would fail a test. Its hard links
+# would let luqum, which writes into itself (see Makefile), write into uv's cache and so into other environments.
 install_with_uv() {
-    uv pip install --quiet --compile-bytecode --python "$folder/bin/python" "$@"
+    uv pip install --quiet --compile-bytecode --link-mode copy --python "$folder/bin/python" "$@"
 }
 
 # -qq: where there are several indexes, pip -q warns once a package that one of them lacks it. Errors are shown.

@@ -1,4 +1,4 @@
--- The sessions whose row in the copy has to be replaced, with what is known of their details afterwards: one row per session.
+-- The sessions whose row in the copy is to be replaced, and the state of their details then: one row per session.
 -- The newest revision wins. Where there is no revision, or it stayed, another content that was fetched later wins.
 -- Details are fetched again when the revision moved, or, where there is none, when the content did.
 with compared as (
@@ -11,12 +11,12 @@ with compared as (
         current_row.channels_status,
         current_row.events_status,
         current_row.alerts_status,
-        current_row.session_key is null as is_new,
-        incoming.row_hash is distinct from current_row.row_hash as is_different,
+        (current_row.session_key is null) as is_new,
+        (incoming.row_hash is distinct from current_row.row_hash) as is_different,
         coalesce(incoming.revision > current_row.revision, false) as is_newer_revision,
-        incoming.revision is null or current_row.revision is null as has_no_revision,
+        (incoming.revision is null or current_row.revision is null) as has_no_revision,
         coalesce(incoming.revision = current_row.revision, false) as is_same_revision,
-        incoming.extracted_at > current_row.extracted_at as is_later,
+        (incoming.extracted_at > current_row.extracted_at) as is_later,
         coalesce(incoming.extracted_at > current_row.missing_since, false) as is_found_again
     from incoming_sessions as incoming
     left join sessions as current_row using (appliance, session_key)
@@ -27,7 +27,8 @@ replaced as (
         *,
         is_new or is_newer_revision or (has_no_revision and is_different) as needs_details
     from compared
-    where is_new
+    where
+        is_new
         or is_found_again
         or (is_different and (is_newer_revision or ((has_no_revision or is_same_revision) and is_later)))
 )

@@ -1,5 +1,5 @@
 -- What a window brought: one row per session, its newest revision.
-select *
+select *  -- noqa: AM04
 from read_parquet($files)
 qualify row_number() over (
     partition by appliance, session_key

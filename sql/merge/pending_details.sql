@@ -7,7 +7,8 @@ select
     'events' in $kinds and events_status = 'pending' as wants_events,
     'alerts' in $kinds and alerts_status = 'pending' as wants_alerts
 from sessions
-where appliance = $appliance
+where
+    appliance = $appliance
     and missing_since is null
     and (
         ('channels' in $kinds and channels_status = 'pending')

@@ -34,7 +34,7 @@ select
     last_runs.appliance::varchar as appliance,
     last_runs.finished_at::timestamp as last_sync_at,
     last_runs.run_id::varchar as last_run_id,
-    last_runs.seconds::double as last_sync_seconds,
+    round(last_runs.seconds, 1)::double as last_sync_seconds,
     last_runs.requests::bigint as last_sync_requests,
     last_runs.watermark::timestamp as watermark,
     coalesce(counted_sessions.sessions, 0)::bigint as sessions,

@@ -9,7 +9,8 @@ from events
 inner join sessions
     on events.appliance = sessions.appliance
     and events.session_key = sessions.session_key
-where events.type = 'command'
+where
+    events.type = 'command'
     and regexp_matches(
         events.action, '^\s*(sudo|su|passwd|useradd|usermod|userdel|visudo|chmod|chown|iptables|systemctl|rm)\b'
     )

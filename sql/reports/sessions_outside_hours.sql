@@ -1,4 +1,4 @@
--- Who works at night and on weekends: one row per user with sessions that started outside Monday to Friday, 7 to 19 UTC.
+-- Who works at night and on weekends: one row per user with sessions outside of Monday to Friday, 7 to 19 UTC.
 with marked_sessions as (
     select
         user_name,
