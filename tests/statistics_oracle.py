@@ -13,6 +13,8 @@ import duckdb
 import pyarrow as pa
 
 from spsetl import schema
+from spsetl.errors import UsageError
+from spsetl.warehouse.complaints import one_line
 from spsetl.warehouse.work import create_macros
 
 FIXED = {"second": timedelta(seconds=1), "minute": timedelta(minutes=1), "hour": timedelta(hours=1)}
@@ -59,9 +61,12 @@ class Copy:
         self.connection.execute("commit")
 
     def rows(self, query: str, parameters: Any = None) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """The names of the columns, and all rows."""
-        answer = self.connection.execute(query, parameters)
-        return [name for name, *_ in answer.description], answer.fetchall()
+        """The names of the columns, and all rows; a complaint of DuckDB's as a reader of the warehouse gets it."""
+        try:
+            answer = self.connection.execute(query, parameters)
+            return [name for name, *_ in answer.description], answer.fetchall()
+        except duckdb.Error as error:
+            raise UsageError(one_line(error)) from error
 
     def close(self) -> None:
         """Close the file."""

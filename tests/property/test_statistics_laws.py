@@ -44,7 +44,7 @@ CHANGES = tuple(
     for text in ("2023-03-12T07:00", "2023-03-26T01:00", "2023-11-05T05:00", "2011-12-30T10:00")
 )
 # A few values each, so that ties and repeats are frequent; the order of code points is not that of the alphabet.
-NAMES = st.sampled_from(["ann", "Bob", "bob", "Ödön", "", "10", "9", "日本", "a,b"])
+NAMES = st.sampled_from(["bob", "Bob", "Ödön", "", "日本"])
 NOW = datetime.fromisoformat("2023-12-01")
 
 
@@ -68,7 +68,7 @@ def sessions(draw: st.DrawFn, change: datetime, days: float) -> Session:
     start = draw(moments(change, days))
     lengths = st.timedeltas(timedelta(minutes=-30), timedelta(days=days))
     end = draw(st.none() | lengths.map(lambda length: start + length))
-    optional = st.none() | NAMES
+    optional = NAMES | st.none()
     return Session(
         start=start,
         end=end,
@@ -92,11 +92,13 @@ def sessions(draw: st.DrawFn, change: datetime, days: float) -> Session:
 def questions(draw: st.DrawFn, days: float) -> dict[str, Any]:
     """Sessions near a change of clocks, and a range, a rule and an appliance to ask for."""
     change = draw(st.sampled_from(CHANGES))
+    session = sessions(change, days)
     start, end = sorted([draw(moments(change, days)), draw(moments(change, days))])
     return {
-        "sessions": draw(st.lists(sessions(change, days), max_size=25)),
-        "start": draw(st.sampled_from([start, None])),
-        "end": draw(st.sampled_from([end + timedelta(milliseconds=1), None])),
+        # Few sessions find the edges, many the ties, the repeats and the others.
+        "sessions": draw(st.lists(session, max_size=3) | st.lists(session, min_size=12, max_size=25)),
+        "start": draw(st.sampled_from([None, start])),
+        "end": draw(st.sampled_from([None, end + timedelta(milliseconds=1)])),
         "match": draw(st.sampled_from(MATCHES)),
         "appliance": draw(st.sampled_from([None, "sps"])),
         "now": draw(st.sampled_from([NOW, change])),
@@ -122,7 +124,7 @@ def options(question: dict[str, Any]) -> dict[str, Any]:
 @given(
     question=questions(days=30),
     field=st.sampled_from(FIELDS),
-    sub_field=st.none() | st.sampled_from(FIELDS),
+    sub_field=st.sampled_from(FIELDS) | st.none(),
     size=st.integers(1, 4),
 )
 def test_stats_are_what_a_loop_would_count(
