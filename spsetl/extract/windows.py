@@ -103,33 +103,42 @@ class _Walker:
                 return
 
     def _read(self, segment: _Segment) -> Iterator[list[Any]]:
-        offset, previous = 0, None
-        while True:
+        offset: int | None = 0
+        previous = None
+        while offset is not None:
             page = self._ask(segment, offset)
-            items = page.items
+            new = page.items
             if previous is not None:
-                if not items or _mark(items[0]) != previous:
+                if not new or _mark(new[0]) != previous:
                     self._note_shift(segment)
                     return
-                items = items[1:]
-            batch = self._select(segment, items)
+                new = new[1:]
+            batch = self._select(segment, new)
+            previous = _mark(page.items[-1]) if page.items else None
+            offset = self._next_offset(segment, page, offset, is_empty=not new)
+            # A decoded page is large, and many windows are walked at once: none is kept while the next is waited for.
+            del page, new
             if batch:
                 yield batch
-            if segment.is_past_window:
-                segment.has_ended = True
-                return
-            if _is_last(page, offset):
-                # After many pages it may be a cap that nobody told us of: the next segment sees.
-                segment.has_ended = offset == 0 or not segment.has_progressed
-                return
-            offset += len(page.items) - 1
-            if not items:
-                raise BadAnswerError(
-                    f"the appliance announced {page.match_count} sessions, gave none after {offset}: run again"
-                )
-            if offset + PAGE_LIMIT > RESULT_CAP or (segment.ends_in_tie and segment.has_progressed):
-                return
-            previous = _mark(page.items[-1])
+            del batch
+
+    @staticmethod
+    def _next_offset(segment: _Segment, page: SessionPage, offset: int, *, is_empty: bool) -> int | None:
+        """Where the segment goes on, or None where it ends; notes if the walk ends with it."""
+        if segment.is_past_window:
+            segment.has_ended = True
+            return None
+        if _is_last(page, offset):
+            # After many pages it may be a cap that nobody told us of: the next segment sees.
+            segment.has_ended = offset == 0 or not segment.has_progressed
+            return None
+        if is_empty:
+            raise BadAnswerError(
+                f"the appliance announced {page.match_count} sessions, gave none after {offset}: run again"
+            )
+        following = offset + len(page.items) - 1
+        ends_at_tie = segment.ends_in_tie and segment.has_progressed
+        return None if following + PAGE_LIMIT > RESULT_CAP or ends_at_tie else following
 
     def _ask(self, segment: _Segment, offset: int) -> SessionPage:
         query = ListQuery(

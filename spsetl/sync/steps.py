@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from threading import Event
+from threading import Event, Lock
 from typing import Any
 
 import pyarrow as pa
@@ -66,6 +66,8 @@ class Steps:
         self.appliance = appliance
         self.run_id = run_id
         self._stopping = Event()
+        # Python runs one thread at a time anyway; one page in hand at a time keeps the memory of many windows apart.
+        self._flattening = Lock()
         # One pool for all batches: a batch that ends leaves no connection idle while another goes on.
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="details")
 
@@ -84,10 +86,11 @@ class Steps:
             flattener = self._flattener()
             for items in walk_window(self.client, window, tally):
                 self._check_stopping()
-                flattener.add_sessions(items, extracted_at=datetime.now(UTC))
+                with self._flattening:
+                    flattener.add_sessions(items, extracted_at=datetime.now(UTC))
+                    writer.write(flattener.take())
                 self.progress.advance("sessions", len(items))
-                _write_when_full(writer, flattener)
-            writer.write(flattener.take())
+                del items  # not kept while the next page is waited for
         return FetchedWindow(window, tally, writer.files)
 
     def fetch_batch(self, batch: Batch) -> FetchedBatch:

@@ -17,7 +17,7 @@ from spsetl.queries import read_folder
 # DuckDB 2's own format opens in no 1.x, and BI drivers still embed 1.x.
 STORAGE_VERSION: Final = "v1.2.0"
 # Merging spills to disk beyond this; the rest of the process needs about as much again.
-MEMORY_LIMIT: Final = "256MB"
+MEMORY_LIMIT: Final = "128MB"
 _DAMAGED: Final = (
     "{path} is damaged or not a warehouse of spsetl ({kind}): delete it and its .wal; the next sync goes on from the "
     "published warehouse.duckdb, or fetches everything again where there is none"

@@ -5,6 +5,6 @@ case
     when bin_size = 'second' then 1000000
     when bin_size = 'minute' then 60000000
     when bin_size = 'hour' then 3600000000
-    when bin_size = 'day' then if(time_zone in ('UTC', 'Etc/UTC'), 86400000000, null)
-    when bin_size = 'week' then if(time_zone in ('UTC', 'Etc/UTC'), 604800000000, null)
+    when bin_size = 'day' and time_zone in ('UTC', 'Etc/UTC') then 86400000000
+    when bin_size = 'week' and time_zone in ('UTC', 'Etc/UTC') then 604800000000
 end

@@ -5,10 +5,10 @@
 -- A bound that is null does not bound. Clocks differ, so that a session can seem to end before it starts: it was alive
 -- at its start all the same.
 create or replace macro is_in_range(start_time, end_time, match, start_at, end_at, now_at) as
-if(match in ('started', 'contained', 'overlap'), true, error('match is started, contained or overlap'))
+case when match in ('started', 'contained', 'overlap') then true else error('match is started, contained or overlap') end
 and (
     start_at is null
     or start_time >= cast(start_at as timestamp)
     or (match = 'overlap' and end_or_now(end_time, now_at) >= cast(start_at as timestamp))
 )
-and (end_at is null or if(match = 'contained', end_time, start_time) < cast(end_at as timestamp))
+and (end_at is null or case when match = 'contained' then end_time else start_time end < cast(end_at as timestamp))

@@ -38,35 +38,36 @@ create or replace macro session_histogram(
             first_time,
             last_time,
             bin_floor(local_time, bin_size) as first_local,
-            if(
-                bin_size in ('second', 'minute', 'hour'),
-                first_time - (local_time - bin_floor(local_time, bin_size)),
-                as_utc_time(bin_floor(local_time, bin_size), time_zone)
-            ) as first_bin
+            case
+                when bin_size in ('second', 'minute', 'hour')
+                    then first_time - (local_time - bin_floor(local_time, bin_size))
+                else as_utc_time(bin_floor(local_time, bin_size), time_zone)
+            end as first_bin
         from local_extremes
+    ),
+
+    wishes as (
+        select
+            first_local,
+            first_bin,
+            bin_number(last_time, bin_size, time_zone, first_bin, first_local) as wanted
+        from origins
+        where first_time <= last_time
     ),
 
     plans as (
         select
             first_local,
             first_bin,
-            bin_number(last_time, bin_size, time_zone, first_bin, first_local) as bin_count
-        from origins
-        where first_time <= last_time
+            case
+                when wanted <= 65536 then wanted
+                else error('too many bins: ' || wanted || ', limit 65536; use larger bins or a shorter range')
+            end as bin_count
+        from wishes
     ),
 
     bins as (
-        select
-            unnest(
-                range(
-                    1,
-                    1 + if(
-                        bin_count > 65536,
-                        error('too many bins: ' || bin_count || ', limit 65536; use larger bins or a shorter range'),
-                        bin_count
-                    )
-                )
-            ) as number
+        select unnest(range(1, bin_count + 1)) as number
         from plans
     ),
 
@@ -76,7 +77,7 @@ create or replace macro session_histogram(
             sessions.session_key,
             sessions.start_time,
             end_or_now(sessions.end_time, now_at) as last_time,
-            if(is_plain_field(field), columns(plain_column(field)), null) as plain_value
+            case when is_plain_field(field) then columns(plain_column(field)) end as plain_value
         from sessions
         where
             is_in_range(sessions.start_time, sessions.end_time, match, start_at, end_at, now_at)
@@ -112,7 +113,7 @@ create or replace macro session_histogram(
     changes as (
         select
             greatest(first_number, 1) as number,
-            if(first_number >= 1, sessions, 0) as started,
+            case when first_number >= 1 then sessions else 0 end as started,
             sessions as change
         from counted
         union all

@@ -20,15 +20,15 @@ create or replace macro session_stats(
         select
             sessions.appliance,
             sessions.session_key,
-            if(is_plain_field(field), columns(plain_column(field)), null) as plain_value,
-            if(is_plain_field(sub_field), columns(plain_column(sub_field)), null) as plain_sub_value
+            case when is_plain_field(field) then columns(plain_column(field)) end as plain_value,
+            case when is_plain_field(sub_field) then columns(plain_column(sub_field)) end as plain_sub_value
         from sessions
         where
             is_in_range(sessions.start_time, sessions.end_time, match, start_at, end_at, now_at)
             and (appliance is null or sessions.appliance = appliance)
     ),
 
-    own_rows as (
+    field_rows as (
         select
             own.appliance,
             own.session_key,
@@ -63,23 +63,23 @@ create or replace macro session_stats(
         from plain_counts
         union all
         select
-            own_rows.value,
+            field_rows.value,
             count(*) as sessions
         from population
-        inner join own_rows using (appliance, session_key)
+        inner join field_rows using (appliance, session_key)
         where not (start_at is null and end_at is null and appliance is null)
-        group by own_rows.value
+        group by field_rows.value
         union all
         -- The same without the join, which takes longest, where every session counts.
         select
             value,
             count(*) as sessions
-        from own_rows
+        from field_rows
         where start_at is null and end_at is null and appliance is null
         group by value
     ),
 
-    top_values as (
+    ordered_values as (
         select
             value,
             sessions
@@ -88,12 +88,20 @@ create or replace macro session_stats(
         limit size
     ),
 
+    top_values as (
+        select
+            value,
+            sessions,
+            sum(sessions) over () as shown
+        from ordered_values
+    ),
+
     pairs as (
         select
-            coalesce(as_text(population.plain_value), own_rows.value) as value,
+            coalesce(as_text(population.plain_value), field_rows.value) as value,
             coalesce(as_text(population.plain_sub_value), sub_field_rows.value) as sub_value
         from population
-        left join own_rows using (appliance, session_key)
+        left join field_rows using (appliance, session_key)
         left join own_values(sub_field) as sub_field_rows using (appliance, session_key)
         where sub_field is not null and not (is_plain_field(field) and is_plain_field(sub_field))
     ),
@@ -138,12 +146,10 @@ create or replace macro session_stats(
     select
         top_values.value,
         top_values.sessions as count,
-        cast(
-            (select sum(value_counts.sessions) from value_counts) - sum(top_values.sessions) over () as bigint
-        ) as others,
+        cast((select sum(value_counts.sessions) from value_counts) - top_values.shown as bigint) as others,
         top_sub_values.sub_value,
         top_sub_values.sessions as sub_count,
-        cast(if(sub_field is null, null, coalesce(top_sub_values.others, 0)) as bigint) as sub_others
+        cast(case when sub_field is not null then coalesce(top_sub_values.others, 0) end as bigint) as sub_others
     from top_values
     left join top_sub_values using (value)
     order by count desc, top_values.value asc, sub_count desc, sub_value asc

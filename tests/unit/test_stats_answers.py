@@ -21,7 +21,9 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
     made = Copy(tmp_path_factory.mktemp("answers") / "copy.duckdb")
     made.load(
         [
-            Session(DAY - HOUR, DAY + HOUR, {"protocol": "ssh", "user_name": "ann"}),
+            Session(
+                DAY - HOUR, DAY + HOUR, {"protocol": "ssh", "user_name": "ann"}, {"analytics.tags": ["c", "b", "a"]}
+            ),
             Session(DAY + 2 * HOUR, DAY + 3 * HOUR, {"protocol": "rdp", "client_port": 22}),
             Session(DAY + 23 * HOUR, None, {"user_name": "bob"}),
         ]
@@ -54,6 +56,15 @@ def test_rows_of_a_sub_field(copy: Copy) -> None:
     assert frame["sub_count"].tolist()[1] == 1
     assert frame["sub_count"].isna().tolist() == [True, False]
     assert str(frame["sub_count"].dtype) == "Int64"
+
+
+def test_others_count_sessions_and_not_rows(copy: Copy) -> None:
+    """However many sub-values are shown beside a value, its sessions are among those shown once."""
+    answer = fetch_stats(copy, "user.name", sub_field="analytics.tags", size=2)
+    assert answer.rows == [("ann", 1, 0, "a", 1, 1), ("ann", 1, 0, "b", 1, 1), ("bob", 1, 0, None, None, 0)]
+
+    answer = fetch_stats(copy, "user.name", sub_field="analytics.tags", size=1)
+    assert answer.rows == [("ann", 1, 1, "a", 1, 2)]
 
 
 def test_nothing_to_count(copy: Copy) -> None:
