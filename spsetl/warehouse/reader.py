@@ -27,7 +27,6 @@ Parameters = Mapping[str, Any] | Sequence[Any] | None
 # Whoever writes a query reads the warehouse and nothing else: no files, no network, no code from outside.
 _LOCKS: Final = (
     "set enable_external_access = false",
-    "set python_enable_replacements = false",
     "set lock_configuration = true",
 )
 # What is wrong with the file, and not with the question.

@@ -5,7 +5,10 @@
 -- A bound that is null does not bound. Clocks differ, so that a session can seem to end before it starts: it was alive
 -- at its start all the same.
 create or replace macro is_in_range(start_time, end_time, match, start_at, end_at, now_at) as
-case when match in ('started', 'contained', 'overlap') then true else error('match is started, contained or overlap') end
+case
+    when match in ('started', 'contained', 'overlap') then true
+    else error('match is started, contained or overlap')
+end
 and (
     start_at is null
     or start_time >= cast(start_at as timestamp)

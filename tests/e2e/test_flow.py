@@ -19,7 +19,7 @@ os.environ |= {
     "PREFECT_LOGGING_LEVEL": "WARNING",
 }
 # Prefect's own dependencies warn of their future; ours to keep quiet, not to fix.
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.xdist_group("prefect")]  # one worker, one server
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -9,6 +9,7 @@ from spsetl.access import Access
 from spsetl.appliance.client import Client
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
 from tests.appliances import SECRET, TRIES, Connect, Start
+from tests.browser import Browser, Open
 
 
 @pytest.fixture
@@ -49,3 +50,21 @@ def connect_client() -> Iterator[Connect]:
     yield make
     for client in clients:
         client.close()
+
+
+@pytest.fixture
+def open_browser() -> Iterator[Open]:
+    """Starts a simulated appliance and logs in; ends both."""
+    opened: list[Browser] = []
+
+    def begin(sessions: int = 30, *, spec: WorldSpec | None = None, **quirks: Any) -> Browser:
+        world = World(spec or WorldSpec(sessions=sessions, days=3))
+        simulator = Simulator(world, Quirks(**quirks))
+        simulator.start()
+        opened.append(Browser(simulator))
+        return opened[-1]
+
+    yield begin
+    for browser in opened:
+        browser.http.close()
+        browser.simulator.stop()

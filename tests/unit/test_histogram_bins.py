@@ -197,6 +197,15 @@ def test_an_empty_copy_has_no_bins(copy: Copy) -> None:
     assert counts(fetch_histogram(copy, start="2024-03-01", end="2024-03-02")) == [(0, 0), (0, 0)]
 
 
+def test_a_range_after_the_last_session_has_no_bins(copy: Copy) -> None:
+    """Without an end the bins end with the last session, be it in the bin that the range would start in."""
+    copy.load(spans(("2024-03-01T10:00", "2024-03-01T11:00")))
+
+    assert fetch_histogram(copy, start="2024-03-01T10:00:00.001").bins == ()
+    assert counts(fetch_histogram(copy, start="2024-03-01T10:00")) == [(1, 1)]
+    assert fetch_histogram(copy, end="2024-03-01T10:00").bins == ()
+
+
 def test_rows_and_frame(copy: Copy) -> None:
     """A table has a row per bin; a frame has the bounds too, in UTC, as the tables hold times."""
     copy.load(spans(("2024-03-01T10:00", "2024-03-01T11:00")))
