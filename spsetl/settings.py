@@ -92,10 +92,16 @@ class Settings(BaseSettings):
     concurrency: int = Field(8, ge=1, le=64, description="Requests under way at the same time", examples=[8])
     timeout: float = Field(60, gt=0, le=86400, description="Seconds that the appliance may stay silent", examples=[60])
     lookback: float = Field(
-        72, ge=0, le=87600, description="Hours for which a session is looked at again after it ended", examples=[72]
+        72,
+        ge=0,
+        le=87600,
+        description="Hours before the newest session of the last sync that are listed again",
+        examples=[72],
     )
     strategy: Literal["auto", "windows", "snapshot"] = Field(
-        "auto", description="How the list of sessions is walked", examples=["auto"]
+        "auto",
+        description="How the list of sessions is walked: windows, or auto, which is windows in this version",
+        examples=["auto"],
     )
 
     details: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_details)] = Field(

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from spsetl.analysis.fields import check_field
-from spsetl.analysis.source import SESSIONS_HREF, Match, RowSource, call_macro, check_choice, check_match
-from spsetl.analysis.times import Moment, read_range, read_start, write_moment
+from spsetl.analysis.source import SESSIONS_HREF, Match, RowSource, call_macro, check_choice, population_options
+from spsetl.analysis.times import Moment, write_moment
 from spsetl.errors import TooManyBinsError, UsageError
 
 if TYPE_CHECKING:
@@ -120,29 +120,14 @@ def fetch_histogram(
     check_choice("bin size", bin_size, BIN_SIZES)
     if field is not None:
         check_field(field)
-    check_match(match)
-    first, after = read_range(start, end)
+    population = population_options(start=start, end=end, match=match, appliance=appliance, now=now)
     _check_time_zone(source, time_zone)
-    options = {
-        "start_at": first,
-        "end_at": after,
-        "time_zone": time_zone,
-        "match": match,
-        "field": field,
-        "appliance": appliance,
-        "now_at": None if now is None else read_start(now).replace(tzinfo=None),
-    }
-    return Histogram(
-        bin_size=bin_size,
-        field=field,
-        start=write_moment(start),
-        end=write_moment(end),
-        time_zone=time_zone,
-        bins=_bins(source, bin_size, options),
-    )
+    bins = _fetch_bins(source, bin_size, {"time_zone": time_zone, "field": field, **population})
+    bounds = {"start": write_moment(start), "end": write_moment(end)}
+    return Histogram(bin_size=bin_size, field=field, time_zone=time_zone, bins=bins, **bounds)
 
 
-def _bins(source: RowSource, bin_size: str, options: dict[str, Any]) -> tuple[HistogramBin, ...]:
+def _fetch_bins(source: RowSource, bin_size: str, options: dict[str, Any]) -> tuple[HistogramBin, ...]:
     try:
         _, rows = call_macro(source, "session_histogram", bin_size, options)
     except UsageError as error:

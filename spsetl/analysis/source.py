@@ -1,9 +1,11 @@
 """What every analysis needs of a warehouse, and the rules that all of them share."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, Final, Literal, Protocol, get_args
 
+from spsetl.analysis.times import Moment, read_range, read_start
 from spsetl.errors import UsageError
 
 Match = Literal["started", "contained", "overlap"]
@@ -30,13 +32,23 @@ def call_macro(
     return source.rows(f"from {macro}({arguments})", {"first": first, **given})
 
 
-def check_match(match: str) -> None:
-    """Refuse a rule of matching that there is not.
+def population_options(
+    *, start: Moment | None, end: Moment | None, match: str, appliance: str | None, now: datetime | None
+) -> dict[str, Any]:
+    """The options of a macro that say which sessions it is about.
 
     Raises:
-        UsageError: It is none of `MATCHES`.
+        UsageError: A bound is no date and no time, the range is empty, or `match` is none of `MATCHES`.
     """
     check_choice("match", match, MATCHES)
+    first, after = read_range(start, end)
+    return {
+        "start_at": first,
+        "end_at": after,
+        "match": match,
+        "appliance": appliance,
+        "now_at": None if now is None else read_start(now).replace(tzinfo=None),
+    }
 
 
 def check_choice(what: str, value: str, known: Sequence[str], *, listed: bool = True) -> None:

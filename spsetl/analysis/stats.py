@@ -7,8 +7,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from spsetl.analysis.fields import check_field
-from spsetl.analysis.source import SESSIONS_HREF, Match, RowSource, call_macro, check_match
-from spsetl.analysis.times import Moment, read_range, read_start
+from spsetl.analysis.source import SESSIONS_HREF, Match, RowSource, call_macro, population_options
+from spsetl.analysis.times import Moment
 from spsetl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -135,20 +135,10 @@ def fetch_stats(
     for name in (field, sub_field):
         if name is not None:
             check_field(name)
-    check_match(match)
     if size < 1:
         raise UsageError(f"size must be at least 1, not {size}")
-    first, after = read_range(start, end)
-    options = {
-        "sub_field": sub_field,
-        "size": size,
-        "start_at": first,
-        "end_at": after,
-        "match": match,
-        "appliance": appliance,
-        "now_at": None if now is None else read_start(now).replace(tzinfo=None),
-    }
-    _, rows = call_macro(source, "session_stats", field, options)
+    population = population_options(start=start, end=end, match=match, appliance=appliance, now=now)
+    _, rows = call_macro(source, "session_stats", field, {"sub_field": sub_field, "size": size, **population})
     others = rows[0][2] if rows else 0
     return Stats(field=field, sub_field=sub_field, size=size, others=others, items=tuple(_items(rows)))
 

@@ -18,14 +18,19 @@ app = App(
     help_format="plaintext",
     suppress_keyboard_interrupt=False,  # `run` says what it means
 )
+_COMMANDS = {
+    "demo": "Two nights of a simulated appliance, and what can be asked then.",
+    "sync": "Fetch everything new or changed; the first time, everything.",
+    "status": "How far the copy is.",
+    "stats": "Sessions by the values of a field.",
+    "histogram": "Sessions by bins of time.",
+    "sql": "Any question in SQL, read-only.",
+    "simulate": "The simulated appliance alone.",
+}
+_ROOMS = {"stats": "ask", "histogram": "ask", "sql": "ask"}
 # By name, so that `spsetl stats` does not wait for the import of what only `spsetl simulate` needs.
-app.command("spsetl.cli.demo:demo", name="demo")
-app.command("spsetl.cli.sync:sync", name="sync")
-app.command("spsetl.cli.status:status", name="status")
-app.command("spsetl.cli.ask:stats", name="stats")
-app.command("spsetl.cli.ask:histogram", name="histogram")
-app.command("spsetl.cli.ask:sql", name="sql")
-app.command("spsetl.cli.simulate:simulate", name="simulate")
+for _place, (_name, _help) in enumerate(_COMMANDS.items()):
+    app.command(f"spsetl.cli.{_ROOMS.get(_name, _name)}:{_name}", name=_name, help=_help, sort_key=_place)
 
 
 def run(arguments: Sequence[str]) -> int:

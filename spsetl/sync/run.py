@@ -92,9 +92,7 @@ def run_sync(settings: Settings, *, runner: StepRunner, progress: Progress) -> S
     Raises:
         SpsetlError: Why it could not be done; its exit code says of what kind.
     """
-    access = settings.for_appliance()
-    places = Places.of(settings.data_dir)
-    places.prepare()
+    access, places = _prepare(settings)
     report = SyncReport(
         run_id=f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}", appliance=access.appliance, strategy="windows"
     )
@@ -119,15 +117,22 @@ def run_sync(settings: Settings, *, runner: StepRunner, progress: Progress) -> S
 
 def plan_sync(settings: Settings) -> list[Window]:
     """The windows that a sync would walk now: what `sync --dry-run` shows. Asks the appliance, writes nothing of it."""
-    access = settings.for_appliance()
-    places = Places.of(settings.data_dir)
-    places.prepare()
+    access, places = _prepare(settings)
     with (
         hold_lock(places.private),
         _client(settings, access) as client,
         WorkDatabase(places.work, published=places.published) as work,
     ):
         return _plan(work, client, access.appliance, settings)
+
+
+def _prepare(settings: Settings) -> tuple[Access, Places]:
+    if settings.strategy == "snapshot":
+        raise SettingsError("SPSETL_STRATEGY: this version knows no snapshots; set it to windows, or to auto")
+    access = settings.for_appliance()
+    places = Places.of(settings.data_dir)
+    places.prepare()
+    return access, places
 
 
 def _client(settings: Settings, access: Access) -> Client:

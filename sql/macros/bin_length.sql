@@ -1,5 +1,5 @@
--- How long the bins of a histogram are in microseconds, null where the calendar or the clock changes it: one number per
--- bin size. Seconds, minutes and hours are always as long; days and weeks are in UTC, where clocks never change.
+-- How long the bins of a histogram are, in microseconds: one number per bin size, null where they differ in length.
+-- Seconds, minutes and hours never do. Days and weeks do not in UTC, where clocks never change.
 create or replace macro bin_length(bin_size, time_zone) as
 case
     when bin_size = 'second' then 1000000

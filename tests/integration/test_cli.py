@@ -93,6 +93,7 @@ WRONG: list[tuple[str, dict[str, str], int, str]] = [
     ("an unknown variable", {"usernam": "x"}, 2, "SPSETL_USERNAME"),
     ("a number that is none", {"concurrency": "many"}, 2, "SPSETL_CONCURRENCY"),
     ("unknown details", {"details": "channels,evnts"}, 2, "SPSETL_DETAILS"),
+    ("a strategy of later versions", {"strategy": "snapshot"}, 2, "SPSETL_STRATEGY"),
     ("a data directory below a file", {"data_dir": "file/data"}, 2, "SPSETL_DATA_DIR"),
 ]
 
