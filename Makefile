@@ -46,7 +46,7 @@ check: $(MADE)
 	$(RUN)ruff check
 	$(RUN)ruff format --check
 	$(RUN)mypy
-	$(RUN)lint-imports
+	$(RUN)lint-imports --no-cache  # the cache has kept an import that was gone
 	$(RUN)sqlfluff lint sql
 
 fix: $(MADE)
