@@ -69,8 +69,9 @@ class Copy:
             raise UsageError(one_line(error)) from error
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and let go of it: whoever still has the copy must not keep DuckDB from ending."""
         self.connection.close()
+        del self.connection
 
 
 def key(session: Session, number: int) -> dict[str, Any]:
