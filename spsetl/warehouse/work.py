@@ -13,6 +13,7 @@ import duckdb
 from spsetl import schema
 from spsetl.errors import StorageError
 from spsetl.queries import read_folder
+from spsetl.warehouse.complaints import one_line
 
 # DuckDB 2's own format opens in no 1.x, and BI drivers still embed 1.x.
 STORAGE_VERSION: Final = "v1.2.0"
@@ -21,6 +22,11 @@ MEMORY_LIMIT: Final = "128MB"
 _DAMAGED: Final = (
     "{path} is damaged or not a warehouse of spsetl ({kind}): delete it and its .wal; the next sync goes on from the "
     "published warehouse.duckdb, or fetches everything again where there is none"
+)
+
+# What keeps a good file from being opened.
+_NOT_DAMAGED: Final = re.compile(
+    r"No space left|File too large|Could not write|Could not set lock|Permission denied|Read-only"
 )
 
 
@@ -41,22 +47,41 @@ class WorkDatabase:
         self.connection: duckdb.DuckDBPyConnection
 
     def __enter__(self) -> Self:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        if not self.path.exists() and self.published.exists():
-            copyfile(self.published, self.path)
+        self._begin_from_published()
         self.connection = duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "threads": 2})
         try:
             self._attach()
         except duckdb.Error as error:
             self.connection.close()
+            if _NOT_DAMAGED.search(str(error)):
+                raise StorageError(f"cannot open {self.path}: {one_line(error)}") from error
             raise StorageError(_DAMAGED.format(path=self.path, kind=type(error).__name__)) from error
         except BaseException:
             self.connection.close()
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def _begin_from_published(self) -> None:
+        """A copy of the published warehouse, where there is no work database: whole, or not there at all."""
+        if self.path.exists() or not self.published.exists():
+            return
+        partial = self.path.with_name("begin.duckdb")
+        try:
+            copyfile(self.published, partial)
+            partial.replace(self.path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise StorageError(f"cannot write {self.path}: {error.strerror}: free some space and run again") from error
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """Close the file; what DuckDB could not write or read becomes one line.
+
+        Raises:
+            StorageError: The disk is full, or the file cannot be written or read.
+        """
         self.connection.close()
+        if isinstance(error, duckdb.Error) and _is_about_storage(error):
+            raise StorageError(f"cannot write {self.path}: {one_line(error)}: free some space and run again") from error
 
     def _attach(self) -> None:
         run = self.connection.execute
@@ -91,26 +116,25 @@ class WorkDatabase:
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """All or nothing: what the block writes is durable when it ends, or was never there.
-
-        Raises:
-            StorageError: The disk is full, or a file cannot be read or written.
-        """
+        """All or nothing: what the block writes is durable when it ends, or was never there."""
         self.connection.execute("begin")
         try:
             yield self.connection
             self.connection.execute("commit")
-        except BaseException as error:
+        except BaseException:
             with suppress(duckdb.Error):  # already rolled back by DuckDB itself
                 self.connection.execute("rollback")
-            if isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException | duckdb.FatalException):
-                message = str(error).splitlines()[0]
-                raise StorageError(f"cannot write {self.path}: {message}: free some space and run again") from error
             raise
 
     def checkpoint(self) -> None:
         """Fold the write-ahead log into the file, so that the file alone is the database."""
         self.connection.execute("checkpoint work")
+
+
+def _is_about_storage(error: duckdb.Error) -> bool:
+    if isinstance(error, duckdb.TransactionException):
+        return "Could not write" in str(error)  # a commit that found the disk full
+    return isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException | duckdb.FatalException)
 
 
 def create_macros(connection: duckdb.DuckDBPyConnection) -> None:

@@ -29,7 +29,8 @@ create or replace macro session_histogram(
         select
             first_time,
             last_time,
-            as_local_time(first_time, time_zone) as local_time
+            as_local_time(first_time, time_zone) as first_local_time,
+            as_local_time(last_time, time_zone) as last_local_time
         from extremes
     ),
 
@@ -37,22 +38,31 @@ create or replace macro session_histogram(
         select
             first_time,
             last_time,
-            bin_floor(local_time, bin_size) as first_local,
-            case
-                when bin_size in ('second', 'minute', 'hour')
-                    then first_time - (local_time - bin_floor(local_time, bin_size))
-                else as_utc_time(bin_floor(local_time, bin_size), time_zone)
-            end as first_bin
+            first_local_time,
+            last_local_time,
+            bin_floor(first_local_time, bin_size) as first_local
         from local_extremes
+        where first_time <= last_time
+    ),
+
+    first_bins as (
+        select
+            last_time,
+            last_local_time,
+            first_local,
+            case
+                when bin_size in ('second', 'minute', 'hour') then first_time - (first_local_time - first_local)
+                else as_utc_time(first_local, time_zone)
+            end as first_bin
+        from origins
     ),
 
     wishes as (
         select
             first_local,
             first_bin,
-            bin_number(last_time, bin_size, time_zone, first_bin, first_local) as wanted
-        from origins
-        where first_time <= last_time
+            bin_number(last_time, last_local_time, bin_size, time_zone, first_bin, first_local) as wanted
+        from first_bins
     ),
 
     plans as (
@@ -99,13 +109,26 @@ create or replace macro session_histogram(
         where not is_plain_field(field)
     ),
 
+    local_spans as (
+        select
+            start_time,
+            last_time,
+            as_local_time(start_time, time_zone) as local_start,
+            as_local_time(last_time, time_zone) as local_last
+        from spans
+    ),
+
     -- From here on a row is a pair of bins and no longer a session.
     counted as (
         select
-            bin_number(spans.start_time, bin_size, time_zone, plans.first_bin, plans.first_local) as first_number,
-            bin_number(spans.last_time, bin_size, time_zone, plans.first_bin, plans.first_local) as last_number,
+            bin_number(
+                spans.start_time, spans.local_start, bin_size, time_zone, plans.first_bin, plans.first_local
+            ) as first_number,
+            bin_number(
+                spans.last_time, spans.local_last, bin_size, time_zone, plans.first_bin, plans.first_local
+            ) as last_number,
             count(*) as sessions
-        from spans
+        from local_spans as spans
         cross join plans
         group by first_number, last_number
     ),

@@ -227,6 +227,32 @@ def test_dry_run_shows_the_windows(
     assert not Path("data/warehouse.duckdb").exists()
 
 
+@pytest.mark.parametrize("limit", [100_000, 300_000, 600_000])
+def test_a_full_disk_gets_one_line_and_the_next_sync_goes_on(
+    limit: int, appliance: Simulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Wherever it fills up: nothing half-written is published, and with space again all of it comes."""
+    use(monkeypatch, appliance)
+    code = (
+        "import resource, signal, sys\n"
+        "from spsetl.cli import main\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
+        "sys.argv[1:] = ['sync']\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 3
+    assert len([line for line in done.stderr.splitlines() if line.startswith("spsetl: cannot ")]) == 1
+    assert "Traceback" not in done.stderr
+    assert not Path("data/warehouse.duckdb").exists()
+    assert run(["sync", "--json"]) == 0
+    capsys.readouterr()
+    assert run(["sql", "select (select count(*) from sessions), count(*) from channels", "--format", "csv"]) == 0
+    channels = sum(len(appliance.world.channels(key)) for key in appliance.world)
+    assert capsys.readouterr().out.splitlines()[-1] == f"60,{channels}"
+
+
 def test_the_program_can_be_interrupted(appliance: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C ends with one line and 130."""
     use(monkeypatch, appliance)
