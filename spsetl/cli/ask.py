@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import orjson
+from cyclopts import Parameter
 
 from spsetl.analysis.histogram import BinSize, fetch_histogram
 from spsetl.analysis.source import Match
@@ -77,7 +78,13 @@ def histogram(
     _show(format, answer.columns, answer.rows, answer.as_json)
 
 
-def sql(query: str, /, *, options: DataOptions = DEFAULTS, format: Form = "table") -> None:  # noqa: A002 see above
+def sql(
+    query: Annotated[str, Parameter(allow_leading_hyphen=True)],  # it may begin with a comment
+    /,
+    *,
+    options: DataOptions = DEFAULTS,
+    format: Form = "table",  # noqa: A002 the option's name
+) -> None:
     """Answer a question in SQL: read-only, no files, no network.
 
     Args:

@@ -213,6 +213,8 @@ def test_sql_answers_and_cannot_write(copy: Any, form: str, capsys: pytest.Captu
     said = capsys.readouterr().out
     assert "sessions" in said
     assert "60" in said
+    assert run(["sql", "-- a comment\nselect 1 as one"]) == 0
+    assert "one" in capsys.readouterr().out
     for query in ("delete from sessions", "select * from read_csv('/etc/passwd')", "select nothing from nowhere"):
         complaint(capsys, ["sql", query], 2)
 

@@ -28,6 +28,7 @@ def publish_users(tmp_path: Path) -> Publish:
     """Publishes a warehouse whose sessions have these users, as a sync does."""
     folder = tmp_path / "it's data"
     published, work_file = folder / "warehouse.duckdb", folder / "work" / "warehouse.duckdb"
+    work_file.parent.mkdir(parents=True)
 
     def publish_users(*users: str) -> Path:
         with WorkDatabase(work_file, published=published) as work:
