@@ -63,6 +63,7 @@ class WorkDatabase:
 
     def _begin_from_published(self) -> None:
         """A copy of the published warehouse, where there is no work database: whole, or not there at all."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         if self.path.exists() or not self.published.exists():
             return
         partial = self.path.with_name("begin.duckdb")
