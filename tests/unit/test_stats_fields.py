@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -157,7 +157,21 @@ def test_an_unknown_field_is_an_error_in_sql(copy: Copy) -> None:
 )
 def test_only_the_columns_of_the_question_are_read(copy: Copy, call: str, columns: set[str]) -> None:
     """The field is known before the plan is made, bound or not, so that no other column is scanned."""
-    copy.load([Session(SOME_TIME)])
+    # Of a column that holds nothing, or one value, the plan knows without a look.
+    hours = [timedelta(hours=n) for n in range(1, 4)]
+    copy.load(
+        [
+            Session(SOME_TIME),
+            *(
+                Session(
+                    SOME_TIME + hour,
+                    SOME_TIME + 2 * hour,
+                    columns={"protocol": f"protocol {hour}", "recording_connection_policy": f"policy {hour}"},
+                )
+                for hour in hours
+            ),
+        ]
+    )
     for field in ("recording.connection_policy", "psm.connection_policy"):
         _, rows = copy.rows(f"explain (format json) from {call}", {"field": field})
 
