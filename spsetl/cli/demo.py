@@ -50,11 +50,13 @@ def demo(*, sessions: int = 10_000, data_dir: Path = Path("demo-data")) -> None:
         )
         show_report(sync_with_progress(settings))
     _show_answers(settings)
+    # As it was called, to be called again from the same folder.
+    program = sys.argv[0] if Path(sys.argv[0]).name == "spsetl" else "python -m spsetl"
     _say(
         f"\nDone in {time.monotonic() - began:,.0f} s. The copy is {data_dir / 'warehouse.duckdb'}. Ask on:\n"
-        f"  spsetl stats recording.connection_policy --sub-field protocol --data-dir {data_dir}\n"
-        f"  spsetl sql \"from session_histogram('month')\" --data-dir {data_dir}\n"
-        f"  spsetl status --data-dir {data_dir}"
+        f"  {program} stats recording.connection_policy --sub-field protocol --data-dir {data_dir}\n"
+        f"  {program} sql \"from session_histogram('month')\" --data-dir {data_dir}\n"
+        f"  {program} status --data-dir {data_dir}"
     )
 
 
