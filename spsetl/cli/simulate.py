@@ -40,6 +40,7 @@ def simulate(
     """
 
     def started(simulator: Simulator) -> None:
+        simulator.warm()  # now, so that nobody measures it
         _announce(simulator)
         if ready_file:
             facts = {"url": simulator.url, "username": username, "ca_file": _text(simulator.ca_file)}
