@@ -7,8 +7,8 @@ at all is decided from the index status, before anything is asked.
 from typing import Any, Final
 
 from spsetl.appliance.client import Client
-from spsetl.appliance.protocol import RESULT_CAP, DetailKind, decode_details, detail_path
-from spsetl.errors import BadAnswerError, IncompleteError
+from spsetl.appliance.protocol import PAGE_LIMIT, RESULT_CAP, DetailKind, DetailPage, decode_details, detail_path
+from spsetl.errors import IncompleteError
 
 # The guides show 1000 beside a default of 500; what the appliance makes of it, its `limit` and `next` tell.
 DETAIL_LIMIT: Final = 1000
@@ -19,23 +19,26 @@ def fetch_details(client: Client, session_key: str, kind: DetailKind) -> list[An
 
     Raises:
         NotFoundError: The session has gone.
-        IncompleteError: There are more than the appliance gives out.
-        BadAnswerError: The pages repeat themselves.
+        IncompleteError: The appliance does not give all of them.
     """
     items: list[Any] = []
     path = detail_path(session_key, kind)
     while True:
         page = decode_details(client.get(path, {"limit": DETAIL_LIMIT, "offset": len(items)}, kind=kind), kind)
         if items and page.items and page.items[0] == items[0]:
-            raise BadAnswerError(
-                f"the appliance repeats the first page of a session's {kind}: its offset has no effect"
-            )
+            raise IncompleteError(f"the appliance repeats the first {len(items)} {kind} of a session for all of them")
         items.extend(page.items)
-        if page.next is None or not page.items:
-            if page.match_count is not None and page.match_count > len(items):
-                raise IncompleteError(
-                    f"the appliance announced {page.match_count} {kind} of a session, gave {len(items)}"
-                )
-            return items
+        if _is_last(page):
+            break
         if len(items) >= RESULT_CAP:
             raise IncompleteError(f"a session has more than {RESULT_CAP} {kind}, more than the appliance gives out")
+    if page.match_count is not None and page.match_count > len(items):
+        raise IncompleteError(f"the appliance announced {page.match_count} {kind} of a session, gave {len(items)}")
+    return items
+
+
+def _is_last(page: DetailPage) -> bool:
+    """Whether no more follow. Without a count, a full page that names no next one is not believed: it may be a cut."""
+    if page.next is not None and page.items:
+        return False
+    return page.match_count is not None or len(page.items) < PAGE_LIMIT

@@ -20,7 +20,7 @@ from spsetl.sync.lock import hold_lock
 from spsetl.sync.progress import Progress
 from spsetl.sync.report import SyncReport
 from spsetl.sync.runner import StepRunner
-from spsetl.sync.steps import Batch, FetchedBatch, FetchedWindow, Steps, batches_of
+from spsetl.sync.steps import FetchedBatch, FetchedWindow, Steps, batches_of
 from spsetl.warehouse import checks, merge, runs
 from spsetl.warehouse.publish import publish
 from spsetl.warehouse.work import WorkDatabase
@@ -261,6 +261,3 @@ def _finish(
         error=error,
     )
     runs.finish_run(sync.work, run_id=report.run_id, finished_at=datetime.now(UTC), record=record)
-
-
-__all__ = ["Batch", "Places", "plan_sync", "run_sync"]
