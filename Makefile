@@ -22,13 +22,14 @@ ifneq ($(shell { $(OLD_DUCKDB)/bin/python -c "" && cat $(OLD_DUCKDB_MADE); } 2>/
 .PHONY: $(OLD_DUCKDB_MADE)
 endif
 
-.PHONY: help demo test check fix wheel-check readme constraints clean
+.PHONY: help demo test soak check fix wheel-check readme constraints clean
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
 help:
 	@echo "make demo         copies a simulated appliance into ./demo-data, and shows what can be asked"
 	@echo "make test         runs every test"
+	@echo "make soak         some 20 minutes of bad nights: kills, failures, full disks; prints a table"
 	@echo "make check        lint, types, imports, SQL lint"
 	@echo "make fix          formats the code, and repairs what lint can repair"
 	@echo "make wheel-check  builds the wheel, installs it in an environment of its own, and runs the demo there"
@@ -41,6 +42,9 @@ demo: $(MADE)
 
 test: $(MADE) $(OLD_DUCKDB_MADE)
 	$(RUN)python -m pytest -n 2 --dist loadgroup
+
+soak: $(MADE)
+	$(RUN)python -m tests.soak
 
 check: $(MADE)
 	$(RUN)ruff check

@@ -4,72 +4,15 @@ Run by hand with `python -m flows.nightly_sync`. Settings come from the worker's
 the command line: parameters of a flow are shown to everybody, so there is no place for a password here.
 """
 
-import logging
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar, cast
+from typing import Any
 
-from prefect import Task, flow, get_run_logger
+from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
-from prefect.cache_policies import NO_CACHE
-from prefect.futures import PrefectFuture
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from flows.tasks import THREADS, LoggedProgress, Tasks
 from spsetl.errors import IncompleteError
-from spsetl.settings import load_settings
-from spsetl.sync import SyncReport, run_sync
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-
-class Tasks:
-    """Runs each step of a sync as a task of the flow, some at a time."""
-
-    def map(
-        self,
-        name: str,
-        step: Callable[[Item], Result],
-        items: Iterable[Item],
-        *,
-        workers: int,
-        stop: Callable[[], None],
-    ) -> Iterator[Result]:
-        """See spsetl.sync.StepRunner. Results are not cached: what is done is known by the warehouse alone."""
-        task: Task[..., Any] = Task(step, name=name, cache_policy=NO_CACHE, persist_result=False)
-        running: deque[PrefectFuture[Any]] = deque()
-        try:
-            for item in items:
-                running.append(task.submit(item))
-                if len(running) >= workers:
-                    yield running.popleft().result()
-            while running:
-                yield running.popleft().result()
-        except BaseException:
-            stop()
-            raise
-
-
-class LoggedProgress:
-    """Tells the stages of a sync to the flow run's log."""
-
-    def __init__(self, logger: logging.Logger | logging.LoggerAdapter[logging.Logger]) -> None:
-        self._logger = logger
-
-    def begin(self, stage: str, total: int | None) -> None:
-        """A stage begins."""
-        self._logger.info("%s: %s to do", stage, "unknown" if total is None else total)
-
-    def advance(self, stage: str, amount: int) -> None:
-        """Too often to log."""
-
-    def finish(self, stage: str) -> None:
-        """A stage is done."""
-        self._logger.info("%s: done", stage)
-
-    def say(self, message: str) -> None:
-        """One line."""
-        self._logger.info("%s", message)
+from spsetl.settings import Settings, load_appliances
+from spsetl.sync import AppliancesRun, SyncReport, exit_code_of, run_each, run_sync
 
 
 def describe(report: SyncReport) -> str:
@@ -79,6 +22,8 @@ def describe(report: SyncReport) -> str:
         ("sessions seen", f"{report.sessions_seen:,}"),
         ("new", f"{report.sessions_new:,}"),
         ("changed", f"{report.sessions_changed:,}"),
+        ("gone", f"{report.sessions_missing:,}"),
+        ("windows that differ", f"{report.windows_differing:,}"),
         ("details pending", f"{report.details_pending:,}"),
         ("quarantined rows", f"{report.quarantined:,}"),
         ("requests", ", ".join(f"{kind} {count:,}" for kind, count in sorted(report.requests.items()))),
@@ -89,27 +34,37 @@ def describe(report: SyncReport) -> str:
     return f"## Sync {report.run_id}\n\n| | |\n|---|---|\n{rows}\n"
 
 
-# As many as SPSETL_CONCURRENCY can be; how many run at once, the sync itself decides.
-# Prefect's own types do not fit each other here.
-THREADS = cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner(max_workers=64))
+def sync_one(settings: Settings) -> SyncReport:
+    """Bring the copy of one appliance up to date and publish it; the outcome is kept as an artifact."""
+    report = run_sync(settings, runner=Tasks(), progress=LoggedProgress(get_run_logger()))
+    create_markdown_artifact(key="spsetl-sync", markdown=describe(report), description="Outcome of the last sync")
+    return report
 
 
 @flow(name="nightly-sync", task_runner=THREADS)
-def nightly_sync() -> dict[str, Any]:
-    """Bring the copy up to date and publish it; the outcome is kept as an artifact.
+def nightly_sync() -> list[dict[str, Any]]:
+    """Bring the copy of each appliance up to date, one after the other; one that fails does not stop the others.
 
     Raises:
-        SpsetlError: Why the sync failed; the run ends Failed.
+        SpsetlError: Why it failed, or what could not be fetched whole; the run ends Failed.
     """
     logger = get_run_logger()
-    settings = load_settings()
-    report = run_sync(settings, runner=Tasks(), progress=LoggedProgress(logger))
-    create_markdown_artifact(key="spsetl-sync", markdown=describe(report), description="Outcome of the last sync")
-    if report.details_failed:
-        raise IncompleteError(
-            f"{report.details_failed} sessions have details that could not be fetched whole; the rest is published"
-        )
-    return report.as_json()
+    done = run_each(load_appliances(), sync_one, complain=logger.error)
+    if len(done) == 1 and done[0].error:
+        raise done[0].error
+    if exit_code_of(done):
+        raise IncompleteError("; ".join(failure_of(one) for one in done if one.exit_code))
+    return [one.report.as_json() for one in done if one.report]
+
+
+def failure_of(one: AppliancesRun[SyncReport]) -> str:
+    """What went wrong, in a line."""
+    if one.report is None:
+        return f"{one.appliance}: {one.error}"
+    return (
+        f"{one.appliance}: {one.report.details_failed} sessions have details that could not be fetched whole, "
+        f"{one.report.windows_differing} windows differ from the appliance's count; the rest is published"
+    )
 
 
 if __name__ == "__main__":

@@ -89,21 +89,21 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def read_password(path: Path) -> SecretStr:
+def read_password(path: Path, setting: str) -> SecretStr:
     """The content of a password file without its last newline.
 
     Raises:
-        SettingsError: It cannot be read, is empty or is no UTF-8 text.
+        SettingsError: It cannot be read, is empty or is no UTF-8 text; the message names the setting.
     """
     try:
         text = path.read_bytes().decode()
     except OSError as error:
-        raise SettingsError(f"SPSETL_PASSWORD_FILE: {path} cannot be read: {error.strerror}") from None
+        raise SettingsError(f"{setting}: {path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise SettingsError(f"SPSETL_PASSWORD_FILE: {path} is no UTF-8 text; save it as UTF-8") from None
+        raise SettingsError(f"{setting}: {path} is no UTF-8 text; save it as UTF-8") from None
     password = text.removesuffix("\n").removesuffix("\r")
     if not password:
-        raise SettingsError(f"SPSETL_PASSWORD_FILE: {path} is empty; write the password into it")
+        raise SettingsError(f"{setting}: {path} is empty; write the password into it")
     return SecretStr(password)
 
 
@@ -115,28 +115,33 @@ def is_readable_by_others(path: Path) -> bool:
         return False
 
 
-def check_certificates(*, ca_file: Path | None, client_cert: Path | None) -> None:
-    """Load both files as a TLS connection will, so that a wrong one is named before the first request.
+def check_ca_file(path: Path, setting: str) -> None:
+    """Load the file as a TLS connection will, so that a wrong one is named before the first request.
 
     Raises:
-        SettingsError: One is missing, unreadable or not what it should be.
+        SettingsError: It is missing, unreadable or holds no certificate; the message names the setting.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if ca_file:
-        _check_readable("SPSETL_CA_FILE", ca_file)
-        try:
-            context.load_verify_locations(cafile=ca_file)
-        except ssl.SSLError:
-            raise SettingsError(f"SPSETL_CA_FILE: {ca_file} holds no certificate in PEM format") from None
-    if client_cert:
-        _check_readable("SPSETL_CLIENT_CERT", client_cert)
-        try:
-            # An empty password keeps OpenSSL from asking for one on the terminal, where nobody sits at night.
-            context.load_cert_chain(client_cert, password="")
-        except ssl.SSLError:
-            raise SettingsError(
-                f"SPSETL_CLIENT_CERT: {client_cert} must hold a certificate and its unencrypted key in PEM format"
-            ) from None
+    _check_readable(setting, path)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+    except ssl.SSLError:
+        raise SettingsError(f"{setting}: {path} holds no certificate in PEM format") from None
+
+
+def check_client_cert(path: Path, setting: str) -> None:
+    """Load the file as a TLS connection will, so that a wrong one is named before the first request.
+
+    Raises:
+        SettingsError: It is missing, unreadable or lacks certificate or key; the message names the setting.
+    """
+    _check_readable(setting, path)
+    try:
+        # An empty password keeps OpenSSL from asking for one on the terminal, where nobody sits at night.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(path, password="")
+    except ssl.SSLError:
+        raise SettingsError(
+            f"{setting}: {path} must hold a certificate and its unencrypted key in PEM format"
+        ) from None
 
 
 def _check_readable(setting: str, path: Path) -> None:

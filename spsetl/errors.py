@@ -8,6 +8,7 @@
     ├── IncompleteError              3  something could not be fetched, or the copy is not equal to the source
     │   ├── UnsplittableError        3  more sessions than one answer holds, and nothing tells them apart
     │   ├── ShiftingListError        3  the list changes faster than it can be read
+    │   ├── VanishedError            3  more sessions are gone from the appliance than can be believed
     │   ├── CheckError               3  a check before publishing found wrong rows
     │   └── StorageError             3  a file cannot be written or read (full disk, damaged file)
     ├── AccessError                  4  the appliance does not let us in
@@ -63,6 +64,10 @@ class UnsplittableError(IncompleteError):
 
 class ShiftingListError(IncompleteError):
     """The list keeps changing under the reader."""
+
+
+class VanishedError(IncompleteError):
+    """More sessions are gone from the appliance than can be believed."""
 
 
 class CheckError(IncompleteError):

@@ -1,7 +1,7 @@
 """What a copy must hold, read from a simulated world by boring Python that shares nothing with spsetl's own reading."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ INDEX_STATUS = [
     "NO_TRAIL",
 ]
 WITHOUT_EVENTS = {"CHANNEL_OPEN", "NOT_INDEXED", "INDEXING_NOT_REQUIRED", "NO_TRAIL"}
-MADE = {"extra", "channels_status", "events_status", "alerts_status", "row_hash", "extracted_at", "run_id"}
+KINDS = ("channels", "events", "alerts")
+MADE = {"extra", "row_hash", "extracted_at", "run_id", *(f"{table.name}_status" for table in schema.DETAIL_TABLES)}
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -121,9 +122,14 @@ def expected_scores(world: World, key: str) -> list[tuple[str, str, float]]:
 
 
 def expected_details(world: World, key: str, table: schema.Table, appliance: str) -> list[Row]:
-    """The session's channels, events or alerts, without lineage."""
+    """The session's details of one kind, without lineage."""
     if table is schema.CHANNELS:
         items = [(c["body"], {"channel_key": str(c["key"])}) for c in world.channels(key)]
+    elif table is schema.TRAIL_DOWNLOADS:
+        items = [(item, {"position": n}) for n, item in enumerate(world.trail_downloads(key))]
+    elif table is schema.INDEXING:
+        found = world.indexing(key)
+        items = [(found, {"position": 0})] if found else []
     else:
         items = [(item, {}) for item in getattr(world, table.name)(key)]
     return [columns_of(table, body) | own | {"appliance": appliance, "session_key": key} for body, own in items]
@@ -163,6 +169,8 @@ def assert_equal_copy(
     *,
     appliance: str,
     keys: list[str] | None = None,
+    gone: Collection[str] = (),
+    kinds: Collection[str] = KINDS,
     told: Callable[[Row], Row] = as_it_is,
 ) -> None:
     """Every session, channel, event and alert of the world is in the copy once, equal field by field.
@@ -172,24 +180,39 @@ def assert_equal_copy(
         warehouse: The published file.
         appliance: Its name in the copy.
         keys: The sessions that must be there; all that the world shows by default.
+        gone: Sessions that the world shows no more, and the copy must have, marked as missing.
+        kinds: The details that were asked for.
         told: What an appliance of another version makes of a row.
     """
     keys = world.keys() if keys is None else keys
     with duckdb.connect(str(warehouse), read_only=True) as connection:
-        sessions = {row["session_key"]: row for row in actual_rows(connection, schema.SESSIONS)}
-        count = connection.execute("select count(*) from sessions").fetchall()[0][0]
-        assert count == len(sessions) == len(keys)
+        rows = actual_rows(connection, schema.SESSIONS)
+        sessions = {row["session_key"]: row for row in rows if row["appliance"] == appliance}
+        counted = "select count(*) from sessions where appliance = $appliance"
+        count = connection.execute(counted, {"appliance": appliance}).fetchall()[0][0]
+        assert count == len(sessions) == len(keys) + len(gone)
+        assert {key for key, row in sessions.items() if row["missing_since"] is not None} == set(gone)
         for key in keys:
             assert differences(sessions[key], told(expected_session(world, key, appliance))) == {}, key
-        lists = connection.execute("select session_key, field, position, value from session_lists").fetchall()
+        lists = _of(connection, "session_lists", "session_key, field, position, value", appliance)
         assert sorted(lists) == sorted(row for key in keys for row in expected_lists(world, key))
-        scores = connection.execute("select session_key, algorithm, score from session_scores").fetchall()
+        scores = _of(connection, "session_scores", "session_key, algorithm, score", appliance)
         assert sorted(scores) == sorted(row for key in keys for row in expected_scores(world, key))
-        for table in schema.DETAIL_TABLES:
+        for table in (schema.BY_NAME[kind] for kind in kinds):
             id_name = table.key[-1]
-            actual = {(row["session_key"], row[id_name]): row for row in actual_rows(connection, table)}
+            found = [row for row in actual_rows(connection, table) if row["appliance"] == appliance]
+            actual = {(row["session_key"], row[id_name]): row for row in found if row["session_key"] not in gone}
             expected = [row for key in keys for row in expected_details(world, key, table, appliance)]
-            assert connection.execute(f"select count(*) from {table.name}").fetchall()[0][0] == len(actual)
+            assert len(_of(connection, table.name, "session_key", appliance)) == len(actual)
             assert len(actual) == len(expected)
             for row in expected:
                 assert differences(actual[row["session_key"], row[id_name]], told(row)) == {}, row["session_key"]
+
+
+def _of(connection: duckdb.DuckDBPyConnection, table: str, columns: str, appliance: str) -> list[tuple[Any, ...]]:
+    """Rows of the sessions that are not missing."""
+    return connection.execute(
+        f"select {columns} from {table} t semi join (select * from sessions where missing_since is null) s "
+        "on t.appliance = s.appliance and t.session_key = s.session_key where t.appliance = $appliance",
+        {"appliance": appliance},
+    ).fetchall()

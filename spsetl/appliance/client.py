@@ -3,7 +3,9 @@
 import logging
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, Final, Self
 
 import stamina
@@ -12,6 +14,8 @@ from spsetl.access import Access
 from spsetl.appliance.answers import decode_answer
 from spsetl.appliance.failures import is_transient
 from spsetl.appliance.login import SharedLogin
+from spsetl.appliance.quiet import QuietHours, QuietHoursBegan, QuietPauses
+from spsetl.appliance.throttle import Throttle
 from spsetl.appliance.transport import Transport
 from spsetl.errors import LoginError, UnavailableError
 
@@ -31,17 +35,47 @@ _logger = logging.getLogger(__name__)
 logging.getLogger("stamina").setLevel(logging.ERROR)
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 class Client:
     """Asks one appliance. Thread-safe; all threads share its login and its connections.
 
     Args:
         access: Where the appliance is and how to log in.
-        concurrency: At most so many requests are under way at the same time; further threads wait.
+        concurrency: At most so many requests are under way at the same time, and fewer while the appliance is busy or
+            slow; further threads wait.
         timeout: Seconds that the appliance may stay silent.
+        quiet_hours: When nothing is sent; requests wait until they end.
+        on_quiet: Called with the end of quiet hours, once for all threads that wait for it.
+        clock: The time now, aware, for the quiet hours.
+        user_agent_suffix: Who asks, for the appliance's log; the User-Agent becomes `spsetl/<version> (<suffix>)`.
+
+    Raises:
+        SettingsError: The suffix is not fit for a header.
     """
 
-    def __init__(self, access: Access, *, concurrency: int = 8, timeout: float = 60) -> None:
-        self._transport = Transport(access, concurrency=concurrency, timeout=timeout)
+    def __init__(
+        self,
+        access: Access,
+        *,
+        concurrency: int = 8,
+        timeout: float = 60,
+        quiet_hours: QuietHours | None = None,
+        on_quiet: Callable[[datetime], None] | None = None,
+        clock: Callable[[], datetime] = _now,
+        user_agent_suffix: str = "",
+    ) -> None:
+        pauses = QuietPauses(quiet_hours, on_quiet, clock) if quiet_hours else None
+        self._throttle = Throttle(concurrency, pauses=pauses)
+        self._transport = Transport(
+            access,
+            concurrency=concurrency,
+            timeout=timeout,
+            throttle=self._throttle,
+            user_agent_suffix=user_agent_suffix,
+        )
         self._login = SharedLogin(access, self._transport)
         self._remaining_seconds: int | None = None
 
@@ -54,6 +88,23 @@ class Client:
     def close(self) -> None:
         """Close all connections. The login ends by itself: the guide knows no way to end it."""
         self._transport.close()
+
+    def stop(self) -> None:
+        """Send nothing more: what waits for its turn or for the end of quiet hours ends at once, with RequestsStopped.
+
+        What is under way gets its answer. What waits for its next try finds out when that begins.
+        """
+        self._throttle.stop()
+
+    @property
+    def throttle_lowered(self) -> int:
+        """How often fewer requests at the same time were allowed, because the appliance was busy or slow."""
+        return self._throttle.lowered
+
+    @property
+    def lowest_concurrency(self) -> int:
+        """To how few requests at the same time the client has gone down; `concurrency` if the appliance was calm."""
+        return self._throttle.lowest
 
     @property
     def requests_by_kind(self) -> Counter[str]:
@@ -83,8 +134,16 @@ class Client:
             UnavailableError: Busy, restarting or broken off, after all tries.
             ConnectError: No connection, after all tries; an unknown host or an untrusted certificate at once.
             BadAnswerError: No JSON, a redirect, or a link to another host.
+            RequestsStopped: `stop` was called.
         """
         address = self._transport.address(path, params)
+        while True:
+            # Not among the tries: quiet hours outlast their patience, and the login must not be held up meanwhile.
+            self._throttle.wait_while_quiet()
+            with suppress(QuietHoursBegan):
+                return self._ask_patiently(address, kind)
+
+    def _ask_patiently(self, address: str, kind: str) -> Any:
         for attempt in stamina.retry_context(
             on=_Patience(self._transport, kind),
             attempts=_TRIES,

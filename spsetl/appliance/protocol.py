@@ -5,13 +5,18 @@ Each docstring names the page of the SPS REST API Reference Guide that it follow
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, Literal
 from urllib.parse import quote, urlsplit
 
+from spsetl.appliance.times import decode_time, format_time
 from spsetl.errors import BadAnswerError
 
 SESSIONS_PATH: Final = "/api/audit/sessions"
+SNAPSHOT_PATH: Final = f"{SESSIONS_PATH}/_snapshot"
+COUNT_PATH: Final = f"{SESSIONS_PATH}/_count"
+STATS_PATH: Final = f"{SESSIONS_PATH}/stats"
+HISTOGRAM_PATH: Final = f"{SESSIONS_PATH}/histogram"
 INFO_PATH: Final = "/api/info"
 AUTHENTICATION_PATH: Final = "/api/authentication"
 
@@ -20,7 +25,7 @@ AUTHENTICATION_PATH: Final = "/api/authentication"
 PAGE_LIMIT: Final = 500
 RESULT_CAP: Final = 10_000
 
-DetailKind = Literal["channels", "events", "alerts"]
+DetailKind = Literal["channels", "events", "alerts", "trail_downloads", "indexing"]
 Params = dict[str, str | int]
 
 
@@ -116,41 +121,12 @@ def session_path(key: str) -> str:
 
 
 def detail_path(key: str, kind: DetailKind) -> str:
-    """The path of one session's channels, events or alerts ("Audited sessions", "Session events", "Session alerts").
+    """The path of one kind of details of a session ("Audited sessions", "Session events", "Session alerts").
 
     Raises:
         BadAnswerError: The key is empty or would lead to another page.
     """
     return f"{session_path(key)}/{kind}"
-
-
-def format_time(moment: datetime) -> str:
-    """The moment in UTC, always with a time and an offset ("Searching in the session database").
-
-    Milliseconds are cut, not rounded: an inclusive start that moved up would skip sessions.
-
-    Raises:
-        ValueError: The moment has no time zone.
-    """
-    if moment.tzinfo is None:
-        raise ValueError("a moment without a time zone")
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
-
-
-def decode_time(value: object) -> datetime | None:
-    """A time as the appliance writes it, in UTC; None if it is none.
-
-    ISO 8601 with any offset, or none, which is UTC; or Unix seconds before 5 LTS ("Audited sessions", start_time).
-    """
-    try:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return datetime.fromtimestamp(value, UTC)
-        if isinstance(value, str):
-            moment = datetime.fromisoformat(value)
-            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
-    return None
 
 
 def decode_list(answer: Any) -> SessionPage:
@@ -171,7 +147,7 @@ def decode_list(answer: Any) -> SessionPage:
 
 
 def decode_details(answer: Any, kind: DetailKind) -> DetailPage:
-    """A page of a session's channels, events or alerts; the guide's examples of channels call their items `channels`.
+    """A page of a session's details; the guide's examples of channels call their items `channels`.
 
     Raises:
         BadAnswerError: It has another shape.
@@ -201,6 +177,17 @@ def _decode_bin(bucket: Any, what: str) -> Bin:
     if start is None or started is None or active is None:
         raise _undocumented(what, "a bin without a time or a count")
     return Bin(start, started, active)
+
+
+def decode_stats(answer: Any) -> dict[str, int]:
+    """Sessions by value of a field ("Session statistics"), without sub-fields.
+
+    Raises:
+        BadAnswerError: It has another shape.
+    """
+    what = "the statistics"
+    rows = [(row.get("value"), _number(row, "count", what)) for row in _member(answer, "items", list, what)]
+    return {str(value): count or 0 for value, count in rows}
 
 
 def decode_info(answer: Any) -> str:

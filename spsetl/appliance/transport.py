@@ -1,4 +1,4 @@
-"""One HTTP request at a time, over pooled connections; with trouble.py the only user of requests.
+"""One HTTP request at a time, over pooled connections and past the throttle; with trouble.py the only user of requests.
 
 The adapter is used without a `requests.Session` around it: it holds the pool, which is thread-safe and shared by all
 threads; what a session would add for each request (a cookie jar, netrc, redirects, merging the environment) is either
@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import quote, urlencode, urlsplit
@@ -20,13 +21,14 @@ from requests.structures import CaseInsensitiveDict
 
 from spsetl import __version__
 from spsetl.access import Access, is_loopback
+from spsetl.appliance.failures import decode_error
 from spsetl.appliance.protocol import local_path
+from spsetl.appliance.throttle import Outcome, Throttle
 from spsetl.appliance.trouble import describe_trouble
-from spsetl.errors import SettingsError
+from spsetl.errors import SettingsError, UnavailableError
 
 _CONNECT_TIMEOUT: Final = 10.0  # seconds; a host that is there accepts sooner
 
-# Fixed: the appliance gives the same snapshot again to the same user, address and User-Agent.
 USER_AGENT: Final = f"spsetl/{__version__}"
 
 Headers = CaseInsensitiveDict[str]
@@ -45,15 +47,38 @@ class Answer:
 
 
 def make_headers(**own: str) -> Headers:
-    """The headers of a request; made once for many."""
-    fixed = {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
+    """The headers of a request but the User-Agent, which is the transport's; made once for many."""
+    fixed = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
     return CaseInsensitiveDict(fixed | own)
 
 
 class Transport:
-    """Sends requests to one appliance; thread-safe. At most `concurrency` are under way at the same time."""
+    """Sends requests to one appliance; thread-safe.
 
-    def __init__(self, access: Access, *, concurrency: int, timeout: float) -> None:
+    Args:
+        access: Where the appliance is.
+        concurrency: At most so many requests are under way at the same time.
+        timeout: Seconds that the appliance may stay silent.
+        throttle: What requests wait for; None for one that starts at `concurrency` and may lower that. Its `most` is
+            `concurrency`: there are no more connections.
+        user_agent_suffix: Put in parentheses behind the name in the User-Agent, if not empty.
+
+    Raises:
+        SettingsError: The suffix is not fit for a header.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        *,
+        concurrency: int,
+        timeout: float,
+        throttle: Throttle | None = None,
+        user_agent_suffix: str = "",
+    ) -> None:
+        self._throttle = throttle or Throttle(concurrency)
+        # Fixed: the appliance gives the same snapshot again to the same user, address and User-Agent.
+        self._user_agent = _user_agent(user_agent_suffix)
         self._url = access.url
         self._host = access.host
         self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=concurrency, pool_block=True)
@@ -89,31 +114,58 @@ class Transport:
         return f"{self._url}{local_path(path, self._url)}{query}"
 
     def fetch(self, address: str, headers: Headers, *, kind: str) -> Answer:
-        """One GET request, without retries and redirects.
+        """One GET request, without retries and redirects, when its turn has come.
 
         Raises:
             ConnectError: No connection.
             UnavailableError: The connection broke, or nothing came for `timeout` seconds.
+            RequestsStopped: The throttle was stopped; nothing was sent.
+            QuietHoursBegan: Nothing may be sent now; nothing was.
         """
+        with self._throttle.turn(kind) as turn:
+            with self._lock:
+                self._sent[kind] += 1
+            try:
+                answer = self._exchange(address, headers)
+            except (OSError, urllib3.exceptions.HTTPError) as error:  # requests' own errors are OSErrors
+                turn.outcome = Outcome.BUSY
+                raise describe_trouble(error, host=self._host, timeout=self._timeout) from None
+            turn.outcome = _outcome(answer, kind)
+        self.answered = True
+        return answer
+
+    def _exchange(self, address: str, headers: Headers) -> Answer:
         request = requests.PreparedRequest()
         request.method, request.url = "GET", address
-        request.headers = headers
-        with self._lock:
-            self._sent[kind] += 1
-        try:
-            response = self._adapter.send(request, timeout=self._timeout, **self._settings)
-            body = response.content
-        except (OSError, urllib3.exceptions.HTTPError) as error:  # requests' own errors are OSErrors
-            raise describe_trouble(error, host=self._host, timeout=self._timeout) from None
-        self.answered = True
+        request.headers = CaseInsensitiveDict(headers, **{"User-Agent": self._user_agent})
+        response = self._adapter.send(request, timeout=self._timeout, **self._settings)
         return Answer(
             status=response.status_code,
             content_type=response.headers.get("Content-Type", ""),
-            body=body,
+            body=response.content,
             headers=response.headers,
             cookies={cookie.name: cookie.value or "" for cookie in response.cookies},
             cut_unseen=not {"Content-Length", "Transfer-Encoding"} & response.headers.keys(),
         )
+
+
+def _outcome(answer: Answer, kind: str) -> Outcome:
+    """What an answer says of the appliance's load; by the rules that also make errors of answers."""
+    if answer.status == HTTPStatus.OK:
+        return Outcome.CALM
+    error = decode_error(answer.status, answer.content_type, answer.body, kind=kind)
+    return Outcome.BUSY if isinstance(error, UnavailableError) else Outcome.NOTHING
+
+
+def _user_agent(suffix: str) -> str:
+    if not suffix:
+        return USER_AGENT
+    if not (suffix.isascii() and suffix.isprintable()) or set(suffix) & set("()\\"):
+        raise SettingsError(
+            "what is added to the User-Agent must be printable ASCII, without parentheses and backslashes; shorten it "
+            "to a plain name"
+        )
+    return f"{USER_AGENT} ({suffix})"
 
 
 def _connection_settings(access: Access) -> dict[str, Any]:

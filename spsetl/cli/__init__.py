@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from spsetl import __version__
+from spsetl.cli.complaint import complain
 from spsetl.errors import SpsetlError
 
 INTERRUPTED = 130
@@ -21,13 +22,19 @@ app = App(
 _COMMANDS = {
     "demo": "Two nights of a simulated appliance, and what can be asked then.",
     "sync": "Fetch everything new or changed; the first time, everything.",
+    "backfill": "Fetch one range of start_time, the newest sessions first.",
+    "reconcile": "The appliance's counts beside the copy's, day by day.",
     "status": "How far the copy is.",
     "stats": "Sessions by the values of a field.",
     "histogram": "Sessions by bins of time.",
     "sql": "Any question in SQL, read-only.",
+    "rebuild": "Make the warehouse anew from the lake alone.",
+    "compact": "Gather the lake's small files by month.",
+    "quarantine": "What could not be read; `quarantine replay` tries again.",
+    "doctor": "Whether this set-up can work, and what the appliance can do.",
     "simulate": "The simulated appliance alone.",
 }
-_ROOMS = {"stats": "ask", "histogram": "ask", "sql": "ask"}
+_ROOMS = {"stats": "ask", "histogram": "ask", "sql": "ask", "backfill": "sync"}
 # By name, so that `spsetl stats` does not wait for the import of what only `spsetl simulate` needs.
 for _place, (_name, _help) in enumerate(_COMMANDS.items()):
     app.command(f"spsetl.cli.{_ROOMS.get(_name, _name)}:{_name}", name=_name, help=_help, sort_key=_place)
@@ -42,23 +49,19 @@ def run(arguments: Sequence[str]) -> int:
     try:
         result = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        _complain(f"{' '.join(str(error).split())} See spsetl --help")
+        complain(f"{' '.join(str(error).split())} See spsetl --help")
         return 2
     except SpsetlError as error:
-        _complain(str(error))
+        complain(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        _complain("interrupted; what was fetched is kept, run again to go on")
+        complain("interrupted; what was fetched is kept, run again to go on")
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone (`| head`): no failure, and nothing left to say to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return result if isinstance(result, int) else 0
-
-
-def _complain(message: str) -> None:
-    print(f"spsetl: {message}", file=sys.stderr, flush=True)
 
 
 def main() -> None:

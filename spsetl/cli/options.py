@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cyclopts import Parameter
 
-from spsetl.settings import Settings, load_settings
+from spsetl.settings import Settings, load_appliances, load_settings
 
 
 @Parameter(name="*")
@@ -18,7 +18,7 @@ class DataOptions:
 
     def load(self) -> Settings:
         """The settings with these options on top."""
-        return load_settings({name: value for name, value in asdict(self).items() if value is not None})
+        return load_settings(asdict(self))
 
 
 @Parameter(name="*")
@@ -41,7 +41,7 @@ class SyncOptions(DataOptions):
     verify_tls: bool | None = None
     """Check the appliance's certificate (SPSETL_VERIFY_TLS, true)."""
     appliance: str | None = None
-    """Name of the appliance in the copy (SPSETL_APPLIANCE, the URL's host)."""
+    """Name of the appliance in the copy; of several in spsetl.toml, the only one (SPSETL_APPLIANCE, the URL's host)."""
     concurrency: int | None = None
     """Connections at the same time (SPSETL_CONCURRENCY, 8)."""
     timeout: float | None = None
@@ -49,6 +49,26 @@ class SyncOptions(DataOptions):
     lookback: float | None = None
     """Hours before the last sync's newest session that are listed again (SPSETL_LOOKBACK, 72)."""
     strategy: str | None = None
-    """How the list is walked: auto or windows (SPSETL_STRATEGY, auto)."""
+    """How the list is walked: auto, windows or snapshot (SPSETL_STRATEGY, auto)."""
+    snapshot_busy: str | None = None
+    """While another holds the only snapshot: windows, or wait until it is free (SPSETL_SNAPSHOT_BUSY, windows)."""
     details: str | None = None
-    """Which details are fetched: channels,events,alerts, some of them, or none (SPSETL_DETAILS)."""
+    """Some of channels,events,alerts,trail_downloads,indexing; or none (SPSETL_DETAILS, the first three)."""
+    quiet_hours: str | None = None
+    """Local times without requests, for example 21:55-22:30, or none (SPSETL_QUIET_HOURS, none)."""
+    sweep_requests: int | None = None
+    """Requests a night for changes in what is older than the look-back (SPSETL_SWEEP_REQUESTS, 1000)."""
+    sweep_days: int | None = None
+    """Days within which all of that is looked at, even if it takes more requests (SPSETL_SWEEP_DAYS, 7)."""
+    indexing_days: int | None = None
+    """Days after which a session never indexed is not looked at each night (SPSETL_INDEXING_DAYS, 30)."""
+    most_missing: float | None = None
+    """Percent of the sessions that may vanish between two syncs (SPSETL_MOST_MISSING, 10)."""
+    max_requests: str | None = None
+    """Requests after which further details wait for the next sync, or none (SPSETL_MAX_REQUESTS, none)."""
+    max_minutes: str | None = None
+    """Minutes after which further details wait for the next sync, or none (SPSETL_MAX_MINUTES, none)."""
+
+    def load_all(self) -> tuple[Settings, ...]:
+        """The settings of each appliance, or of the one that is named, with these options on top."""
+        return load_appliances(asdict(self))

@@ -26,8 +26,9 @@ def simulate(
 ) -> None:
     """Run a simulated SPS appliance on this machine until Ctrl-C.
 
-    `GET /simulator/advance-night` lets a night pass, `/simulator/requests` counts the requests by kind, and
-    `/simulator/world` tells the world's time and number of sessions.
+    `GET /simulator/advance-night` lets a night pass, `/simulator/requests` counts the requests by kind,
+    `/simulator/details` the details asked for, and those asked for more than once for one revision of their session,
+    and `/simulator/world` tells the world's time and number of sessions.
 
     Args:
         spec: What the simulated world is made from.

@@ -1,44 +1,130 @@
-"""`spsetl sync`."""
+"""`spsetl sync` and `spsetl backfill`."""
 
 import sys
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
 
 import orjson
 
+from spsetl.analysis.times import read_end, read_start
+from spsetl.cli.complaint import complain
 from spsetl.cli.options import SyncOptions
 from spsetl.cli.terminal import print_table, show_progress
-from spsetl.errors import IncompleteError
+from spsetl.errors import UsageError
 from spsetl.settings import Settings
-from spsetl.sync import SyncReport, ThreadRunner, plan_sync, run_sync
+from spsetl.sync import (
+    AppliancesRun,
+    Progress,
+    SyncReport,
+    ThreadRunner,
+    exit_code_of,
+    plan_sync,
+    run_backfill,
+    run_each,
+    run_sync,
+)
 
 DEFAULTS = SyncOptions()
 
 
-def sync(*, options: SyncOptions = DEFAULTS, dry_run: bool = False, json: bool = False) -> int:
+def sync(
+    *, options: SyncOptions = DEFAULTS, dry_run: bool = False, accept_missing: bool = False, json: bool = False
+) -> int:
     """Fetch everything new or changed since the last time; the first time, everything.
+
+    Where spsetl.toml has several [appliances.NAME], one after the other, or the one named by --appliance.
 
     Args:
         options: What to sync, and how.
         dry_run: Only show what would be listed: asks the appliance a few questions and fetches nothing.
+        accept_missing: Publish although more sessions are gone from the appliance than SPSETL_MOST_MISSING allows.
         json: End with one JSON object on stdout.
     """
-    settings = options.load()
+    all_settings = options.load_all()
     if dry_run:
-        show_plan(settings, json=json)
+        for settings in all_settings:
+            show_plan(settings, json=json)
         return 0
-    report = sync_with_progress(settings)
+
+    def run(settings: Settings, progress: Progress) -> SyncReport:
+        return run_sync(settings, runner=ThreadRunner(), progress=progress, accept_missing=accept_missing)
+
+    return run_and_show(all_settings, run, json=json)
+
+
+def backfill(*, start: str, end: str, options: SyncOptions = DEFAULTS, json: bool = False) -> int:
+    """Fetch one range of start_time, the newest sessions first, with their details.
+
+    It can be stopped at any moment with Ctrl-C, and goes on when it is run again.
+
+    Args:
+        start: Sessions that started at or after this: 2026-11-01, or 2026-11-01T08:00:00Z; UTC if it says no zone.
+        end: Sessions that started before this; a date without a time is the end of that day.
+        options: What to fetch, and how.
+        json: End with one JSON object on stdout.
+    """
+    first, last = _range(start, end)
+
+    def run(settings: Settings, progress: Progress) -> SyncReport:
+        return run_backfill(settings, start=first, end=last, runner=ThreadRunner(), progress=progress)
+
+    return run_and_show(options.load_all(), run, json=json)
+
+
+def _range(start: str, end: str) -> tuple[datetime, datetime]:
+    first, last = read_start(start), read_end(end)
+    if first >= last:
+        raise UsageError("--start must be before --end")
+    return first, last
+
+
+def run_and_show(
+    all_settings: Sequence[Settings], run: Callable[[Settings, Progress], SyncReport], *, json: bool
+) -> int:
+    """Run for each appliance and show how it ended; the exit code."""
+    if len(all_settings) == 1:
+        report = with_progress(all_settings[0], run)
+        show(report.as_json() if json else report)
+        return AppliancesRun(report.appliance, report, None).exit_code
+    done = run_each(all_settings, lambda settings: _show_unless(json, with_progress(settings, run)), complain=complain)
     if json:
-        print(orjson.dumps(report.as_json()).decode())
-    else:
+        show(
+            {
+                "runs": [one.report.as_json() for one in done if one.report],
+                "failed": {
+                    one.appliance: {"error": str(one.error), "exit_code": one.exit_code} for one in done if one.error
+                },
+            }
+        )
+    return exit_code_of(done)
+
+
+def _show_unless(json: bool, report: SyncReport) -> SyncReport:
+    if not json:
         show_report(report)
-    return IncompleteError.exit_code if report.details_failed else 0
+    return report
+
+
+def show(outcome: SyncReport | dict[str, Any]) -> None:
+    """A report for a person, or an object for a program."""
+    if isinstance(outcome, SyncReport):
+        show_report(outcome)
+    else:
+        print(orjson.dumps(outcome).decode())
 
 
 def sync_with_progress(settings: Settings) -> SyncReport:
     """Run a sync with bars or lines on stderr."""
+    return with_progress(settings, lambda s, progress: run_sync(s, runner=ThreadRunner(), progress=progress))
+
+
+def with_progress(settings: Settings, run: Callable[[Settings, Progress], SyncReport]) -> SyncReport:
+    """Run with bars or lines on stderr."""
     with show_progress() as progress:
         for remark in settings.remarks:
             progress.say(f"warning: {remark}")
-        report = run_sync(settings, runner=ThreadRunner(), progress=progress)
+        report = run(settings, progress)
         for warning in report.warnings:
             progress.say(f"warning: {warning}")
     return report
@@ -60,8 +146,8 @@ def show_report(report: SyncReport) -> None:
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(report.requests.items()))
     lines = [
         (
-            f"{report.appliance}: {report.sessions_seen:,} sessions listed, {report.sessions_new:,} new, "
-            f"{report.sessions_changed:,} changed"
+            f"{report.appliance}: {report.sessions_seen:,} sessions looked at, {report.sessions_new:,} new, "
+            f"{report.sessions_changed:,} changed, {report.sessions_missing:,} gone"
         ),
         "rows written: " + (", ".join(f"{n:,} {table}" for table, n in sorted(report.rows.items()) if n) or "none"),
         f"{requests:,} requests in {report.seconds:,.1f} s ({kinds})",

@@ -1,6 +1,6 @@
 """Cutting the range of a sync into windows of start_time that are walked side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -52,6 +52,46 @@ def plan_windows(start: datetime, bins: Sequence[tuple[datetime, int]], *, concu
             held = 0
         held += count
     return [*(Window(a, b) for a, b in pairwise(edges)), Window(edges[-1], None)]
+
+
+def clip(windows: Iterable[Window], end: datetime | None) -> list[Window]:
+    """What lies before `end` (exclusive; None for no end)."""
+    if end is None:
+        return list(windows)
+    return [Window(w.start, end if w.end is None else min(w.end, end)) for w in windows if w.start < end]
+
+
+def subtract(windows: Iterable[Window], done: Iterable[Window]) -> list[Window]:
+    """What of the windows is not in any of `done`, in the windows' order."""
+    holes = merge_overlaps(done)
+    left = []
+    for window in windows:
+        start: datetime | None = window.start
+        for hole in holes:
+            if start is None or (window.end is not None and hole.start >= window.end):
+                break
+            if hole.end is not None and hole.end <= start:
+                continue
+            if hole.start > start:
+                left.append(Window(start, hole.start))
+            start = hole.end
+        if start is not None and (window.end is None or start < window.end):
+            left.append(Window(start, window.end))
+    return left
+
+
+def merge_overlaps(windows: Iterable[Window]) -> list[Window]:
+    """The same moments in as few windows as can be, ascending."""
+    merged: list[Window] = []
+    for window in sorted(windows, key=lambda w: w.start):
+        if window.end is not None and window.end <= window.start:
+            continue
+        last = merged[-1] if merged else None
+        if last is None or (last.end is not None and last.end < window.start):
+            merged.append(window)
+        elif last.end is not None:
+            merged[-1] = Window(last.start, None if window.end is None else max(last.end, window.end))
+    return merged
 
 
 def bin_size_for(bins: Sequence[tuple[datetime, int]]) -> str | None:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from spsetl.appliance.client import Client
-from spsetl.appliance.protocol import SESSIONS_PATH, ListQuery, decode_histogram, decode_list, decode_time, format_time
+from spsetl.appliance.protocol import SESSIONS_PATH, ListQuery, decode_histogram, decode_list
+from spsetl.appliance.times import decode_time, format_time
 from spsetl.errors import BadAnswerError, NotFoundError, QueryError
 from spsetl.extract.plan import EPOCH, Window, bin_size_for, plan_windows
 

@@ -19,7 +19,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from spsetl.appliance.client import Client
-from spsetl.appliance.protocol import PAGE_LIMIT, RESULT_CAP, ListQuery, SessionPage, decode_list, decode_time
+from spsetl.appliance.protocol import PAGE_LIMIT, RESULT_CAP, ListQuery, SessionPage, decode_list
+from spsetl.appliance.times import decode_time
 from spsetl.errors import BadAnswerError, ShiftingListError, UnsplittableError
 from spsetl.extract import split
 from spsetl.extract.plan import Window
@@ -60,20 +61,27 @@ class _Segment:
         return self.last_time is not None and self.last_time > self.anchor
 
 
-def walk_window(client: Client, window: Window, tally: Tally) -> Iterator[list[Any]]:
+def walk_window(client: Client, window: Window, tally: Tally, *, fields: str = LIST_FIELDS) -> Iterator[list[Any]]:
     """Give every session that started in the window once, in batches of at most a page, as the list gives them.
+
+    Args:
+        client: The appliance.
+        window: Which start_times.
+        tally: Is filled meanwhile.
+        fields: What is asked of each session: `start_time` and `split.SPLIT_FIELDS` must be among it.
 
     Raises:
         UnsplittableError: More than 10000 sessions with one start_time, and no field tells them apart.
         ShiftingListError: The list changes faster than it can be read.
         BadAnswerError: The list is not in order, or not as announced.
     """
-    yield from _Walker(client, window, tally).walk(window.start, None, split.SPLIT_FIELDS)
+    yield from _Walker(client, window, tally, fields).walk(window.start, None, split.SPLIT_FIELDS)
 
 
 class _Walker:
-    def __init__(self, client: Client, window: Window, tally: Tally) -> None:
+    def __init__(self, client: Client, window: Window, tally: Tally, asked_fields: str) -> None:
         self.client = client
+        self.asked_fields = asked_fields
         self.window = window
         self.tally = tally
         self.split_seen: set[str] = set()
@@ -142,7 +150,7 @@ class _Walker:
 
     def _ask(self, segment: _Segment, offset: int) -> SessionPage:
         query = ListQuery(
-            fields=LIST_FIELDS,
+            fields=self.asked_fields,
             start=segment.anchor,
             sort="start_time",
             q=segment.query,
@@ -160,7 +168,7 @@ class _Walker:
         """The rows that are of the window and were not given on before; notes where the segment got to."""
         batch = []
         for item in items:
-            key, body = _key_and_body(item)
+            key, body = key_and_body(item)
             time = decode_time(body.get("start_time"))
             if time is None or key is None:
                 batch.append(item)  # unreadable: to be quarantined, not lost
@@ -237,7 +245,8 @@ class _Walker:
             )
 
 
-def _key_and_body(item: Any) -> tuple[str | None, Mapping[str, Any]]:
+def key_and_body(item: Any) -> tuple[str | None, Mapping[str, Any]]:
+    """The key of a listed session, None where it has none, and its body, empty where that cannot be read."""
     if not isinstance(item, Mapping):
         return None, {}
     key, body = item.get("key"), item.get("body")

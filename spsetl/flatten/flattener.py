@@ -40,9 +40,16 @@ class Flattener:
     Args:
         appliance: Its name, the first part of every key.
         run_id: The sync that fetches.
+        known: The `row_hash` of sessions that need not be gathered again, by key; grows with those that are gathered.
+
+    Attributes:
+        unchanged: How many sessions were left out, since they were known.
     """
 
-    def __init__(self, *, appliance: str, run_id: str) -> None:
+    def __init__(self, *, appliance: str, run_id: str, known: dict[str, str] | None = None) -> None:
+        self.unchanged = 0
+        self._known = {} if known is None else known
+        self._is_told = known is not None
         self._constants = {"appliance": appliance, "run_id": run_id}
         self._sessions: dict[str, SessionRow] = {}
         self._details: dict[tuple[str, str], _Details] = {}
@@ -73,6 +80,11 @@ class Flattener:
                 self._rows += 1
 
     def _keep(self, row: SessionRow) -> None:
+        if self._is_told:
+            if self._known.get(row.key) == row.row_hash:
+                self.unchanged += 1
+                return
+            self._known[row.key] = row.row_hash
         former = self._sessions.get(row.key)
         if former is not None:
             if former.version > row.version:
@@ -87,7 +99,7 @@ class Flattener:
         An item that repeats another is left out; one that repeats its key with other contents goes to quarantine.
 
         Args:
-            table: `schema.CHANNELS`, `EVENTS` or `ALERTS`.
+            table: One of `schema.DETAIL_TABLES`.
             session_key: The session they belong to.
             items: As the appliance gives them, bare or as `{"key", "body"}` ("Session events", "Session alerts").
             extracted_at: When the answer came; with a zone.
@@ -123,11 +135,11 @@ def _read_details(table: Table, session_key: str, items: Sequence[Any], moment: 
     seen: dict[Any, Any] = {}
     slot = table.names.index(table.key[-1])
     all_unicode = is_unicode(items)
-    for item in items:
+    for position, item in enumerate(items):
         try:
             if not all_unicode and not is_unicode(item):
                 raise UnreadableError(_NOT_UNICODE)  # noqa: TRY301 handled like every other reason
-            row = read_detail(table, session_key, item, moment)
+            row = read_detail(table, session_key, item, position, moment)
             key = row[slot]
             if key not in seen:
                 seen[key] = item
@@ -155,17 +167,17 @@ def _quarantined(table: Table, session_key: str | None, item: Any, reason: str, 
     return [values.get(name) for name in schema.QUARANTINE.names]
 
 
-def _list_rows(sessions: Iterable[SessionRow]) -> Iterator[tuple[None, str, str, int, str]]:
+def _list_rows(sessions: Iterable[SessionRow]) -> Iterator[tuple[Any, ...]]:
     for row in sessions:
         for name, entries in row.lists.items():
             for position, value in entries:
-                yield None, row.key, name, position, value
+                yield None, row.key, name, position, value, row.extracted_at, None
 
 
-def _score_rows(sessions: Iterable[SessionRow]) -> Iterator[tuple[None, str, str, float]]:
+def _score_rows(sessions: Iterable[SessionRow]) -> Iterator[tuple[Any, ...]]:
     for row in sessions:
         for algorithm, score in row.scores.items():
-            yield None, row.key, algorithm, score
+            yield None, row.key, algorithm, score, row.extracted_at, None
 
 
 def _naive_utc(moment: datetime) -> datetime:

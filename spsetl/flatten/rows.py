@@ -35,9 +35,8 @@ def _session_slot(name: str) -> int:
 _REVISION: Final = _session_slot("revision")
 _START_TIME: Final = _session_slot("start_time")
 _INDEX_STATUS: Final = _session_slot("recording_index_status")
-_CHANNELS_STATUS: Final = _session_slot("channels_status")
+_STATUSES: Final = [_session_slot(f"{table.name}_status") for table in schema.DETAIL_TABLES]
 _EVENTS_STATUS: Final = _session_slot("events_status")
-_ALERTS_STATUS: Final = _session_slot("alerts_status")
 _ROW_HASH: Final = _session_slot("row_hash")
 
 
@@ -61,6 +60,17 @@ class SessionRow:
         revision = self.values[_REVISION]
         return revision is not None, revision or 0
 
+    @property
+    def row_hash(self) -> str:
+        """Equal for the same contents."""
+        return str(self.values[_ROW_HASH])
+
+    @property
+    def extracted_at(self) -> datetime:
+        """When the answer came; UTC, without a zone."""
+        moment: datetime = self.values[_EXTRACTED_AT[SESSIONS.name]]
+        return moment
+
 
 def read_session(item: Any, extracted_at: datetime) -> SessionRow:
     """One item of `GET /api/audit/sessions` ("Audited sessions"), all but what is the same in each row.
@@ -83,9 +93,10 @@ def read_session(item: Any, extracted_at: datetime) -> SessionRow:
     if values[_START_TIME] is None:
         raise UnreadableError("start_time: missing")
     _finish(SESSIONS, document, key, extracted_at, beside=_beside_body(item, key))
-    has_events = values[_INDEX_STATUS] not in schema.INDEX_STATUS_WITHOUT_EVENTS
-    values[_CHANNELS_STATUS] = values[_ALERTS_STATUS] = schema.PENDING
-    values[_EVENTS_STATUS] = schema.PENDING if has_events else schema.NOT_INDEXED
+    for slot in _STATUSES:
+        values[slot] = schema.PENDING
+    if values[_INDEX_STATUS] in schema.INDEX_STATUS_WITHOUT_EVENTS:
+        values[_EVENTS_STATUS] = schema.NOT_INDEXED
     values[_ROW_HASH] = row_hash
     return SessionRow(key, values, document.lists, document.scores)
 
@@ -98,8 +109,8 @@ def read_key(item: Any) -> str | None:
     return key if isinstance(key, str) and key and _is_text(key) else None
 
 
-def read_detail(table: Table, session_key: str, item: Any, extracted_at: datetime) -> Row:
-    """One channel, event or alert ("Session events", "Session alerts"), all but what is the same in each row.
+def read_detail(table: Table, session_key: str, item: Any, position: int, extracted_at: datetime) -> Row:
+    """One channel, event, alert or the like ("Session events", "Session alerts"), all but what is the same in each row.
 
     Raises:
         UnreadableError: It is none, a value does not fit its column, or it has no key.
@@ -116,9 +127,12 @@ def read_detail(table: Table, session_key: str, item: Any, extracted_at: datetim
     values = document.values
     if table is schema.CHANNELS:
         values[slot] = read_key(item) or values[_CHANNEL_ID]
+    elif table.key[-1] == "position":
+        values[slot] = position
     if values[slot] in {None, ""}:
         raise UnreadableError(f"{table.key[-1]}: missing")
-    beside = _beside_body(item, str(values[slot])) if is_wrapped else {}
+    own_key = session_key if table is schema.INDEXING else str(values[slot])
+    beside = _beside_body(item, own_key) if is_wrapped else {}
     _finish(table, document, session_key, extracted_at, beside=beside)
     return values
 

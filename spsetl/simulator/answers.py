@@ -1,7 +1,7 @@
 """What the simulated appliance answers, and its errors ("Application level error codes")."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -9,14 +9,23 @@ JSON_TYPE = "application/json"
 HTML_TYPE = "text/html; charset=utf-8"
 
 
+class Asking(NamedTuple):
+    """Details that are asked for from their beginning: of which kind, of which session, at which revision of it."""
+
+    kind: str
+    key: str
+    revision: int
+
+
 @dataclass(frozen=True)
 class Answer:
-    """One answer, ready to be sent."""
+    """One answer, ready to be sent; `asking` is what it answers, if it is about details."""
 
     body: bytes
     status: int = 200
     content_type: str = JSON_TYPE
     headers: tuple[tuple[str, str], ...] = ()
+    asking: Asking | None = None
 
 
 @dataclass(eq=False)
@@ -36,9 +45,9 @@ class ApiError(Exception):
         return Answer(orjson.dumps({"error": error}), self.status, headers=self.headers)
 
 
-def as_json(value: Any) -> Answer:
+def as_json(value: Any, asking: Asking | None = None) -> Answer:
     """A value as a JSON answer."""
-    return Answer(orjson.dumps(value))
+    return Answer(orjson.dumps(value), asking=asking)
 
 
 def html(status: int, headers: tuple[tuple[str, str], ...] = ()) -> Answer:

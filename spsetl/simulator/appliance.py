@@ -1,65 +1,28 @@
 """The simulated appliance without its network: a request's kind, path and parameters in, an answer out."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote
 
 from spsetl.simulator import configuration, histogram, statistics
 from spsetl.simulator.answers import Answer, ApiError, as_json, not_found, unauthorized
 from spsetl.simulator.clock import Clock
+from spsetl.simulator.details import Askings, Details
 from spsetl.simulator.documents import SESSIONS_PATH, href
 from spsetl.simulator.faults import Fault, Faults
 from spsetl.simulator.listing import join_items, links, read_fields, read_page
-from spsetl.simulator.logins import AUTHENTICATION_PATH, Credentials, Logins
+from spsetl.simulator.logins import Credentials, Logins
 from spsetl.simulator.quirks import Quirks
 from spsetl.simulator.rendering import Renderer
+from spsetl.simulator.request import DETAILS, INFO_PATH, Params, Request
 from spsetl.simulator.search import Search, read_filter
+from spsetl.simulator.sessions import Session
 from spsetl.simulator.snapshots import Holder, Snapshots
 from spsetl.simulator.world import World
 
-Params = Mapping[str, str]
 # Called before each answer with the request's kind, path and parameters; may return a fault to answer with.
 Hook = Callable[[str, str, Params], Fault | None]
-
-INFO_PATH = "/api/info"
-_KINDS = {
-    AUTHENTICATION_PATH: "authentication",
-    INFO_PATH: "info",
-    SESSIONS_PATH: "list",
-    f"{SESSIONS_PATH}/_snapshot": "snapshot",
-    f"{SESSIONS_PATH}/_count": "count",
-    f"{SESSIONS_PATH}/stats": "stats",
-    f"{SESSIONS_PATH}/histogram": "histogram",
-}
-_DETAILS = ("channels", "events", "alerts")
-
-
-@dataclass(frozen=True)
-class Request:
-    """A request as the appliance sees it; `key` is the session's, unquoted."""
-
-    kind: str
-    path: str
-    params: Params
-    headers: Mapping[bytes, bytes]
-    key: str = ""
-    address: str = ""
-    certificate: str | None = None
-
-
-def classify(path: str) -> tuple[str, str]:
-    """The kind of a request and the session's key, from the path as it was sent: a quoted slash belongs to the key."""
-    if path in _KINDS:
-        return _KINDS[path], ""
-    if path.startswith(configuration.CONFIGURATION_PATH):
-        return "configuration", ""
-    below, _, rest = path.partition(SESSIONS_PATH + "/")
-    key, slash, detail = rest.partition("/")
-    if below or not key or (slash and detail not in _DETAILS):
-        return "unknown", ""
-    return detail or "session", unquote(key)
 
 
 @dataclass
@@ -72,6 +35,7 @@ class Appliance:
     secure: bool = False
     clock: Clock = field(default_factory=Clock)
     requests: Counter[str] = field(default_factory=Counter)
+    askings: Askings = field(default_factory=Askings)
     on_request: Hook | None = None
 
     def __post_init__(self) -> None:
@@ -79,18 +43,17 @@ class Appliance:
         self.logins = Logins(self.credentials, self.quirks, self.clock, self.secure)
         self.search = Search(self.world, self.quirks)
         self.renderer = Renderer(self.world, self.quirks)
+        self.details = Details(self.world, self.quirks, self.renderer)
         self.snapshots = Snapshots(self.search, self.quirks, self.clock)
         self._routes: dict[str, Callable[[Request], Answer]] = {
             "list": self.list_sessions,
             "session": self._session,
-            "channels": self._channels,
-            "events": self._records,
-            "alerts": self._records,
             "snapshot": self._snapshot,
             "count": self._count,
             "stats": self._stats,
             "histogram": self._histogram,
             "configuration": self._configuration,
+            **dict.fromkeys(DETAILS, self._details),
         }
 
     def answer(self, request: Request) -> Answer:
@@ -172,41 +135,8 @@ class Appliance:
         }
         return as_json({"body": self.renderer.document(session), "key": session.key, "meta": meta})
 
-    def _channels(self, request: Request) -> Answer:
-        session = self._found(request)
-        path = f"{href(session.key)}/channels"
-        items = [
-            {
-                "body": self.renderer.channel(channel["body"]),
-                "key": channel["key"],
-                "meta": {"href": f"{path}/{channel['key']}"},
-            }
-            for channel in self.world.channels(session.key)
-        ]
-        return self._detail_page(request, path, items)
-
-    def _records(self, request: Request) -> Answer:
-        key = self._found(request).key
-        records = self.world.events(key) if request.kind == "events" else self.world.alerts(key)
-        if request.kind == "events" and request.params.get("q"):
-            records = statistics.passing_records(records, request.params["q"])
-        return self._detail_page(request, f"{href(key)}/{request.kind}", [self.renderer.record(r) for r in records])
-
-    def _detail_page(self, request: Request, path: str, items: list[dict[str, Any]]) -> Answer:
-        limit = self.quirks.detail_limit
-        page = read_page(request.params, limit=limit, last_offset=self.quirks.result_limit)
-        meta: dict[str, Any] = {
-            "href": path,
-            "limit": page.limit,
-            "offset": page.offset,
-            "parent": path.rsplit("/", 1)[0],
-            "remaining_seconds": self._remaining,
-            **links(path, request.params, page, len(items)),
-        }
-        if request.kind != "events":
-            meta["match_count"] = len(items)
-        wrapper = self.quirks.channels_wrapper if request.kind == "channels" else "items"
-        return as_json({wrapper: items[page.offset : page.offset + page.limit], "meta": meta})
+    def _details(self, request: Request) -> Answer:
+        return self.details.answer(request, self._found(request))
 
     def _snapshot(self, request: Request) -> Answer:
         if not self.quirks.snapshots:
@@ -219,7 +149,8 @@ class Appliance:
     def _count(self, request: Request) -> Answer:
         if not self.quirks.counts:
             raise not_found(request.path)
-        return as_json({"count": len(self.search.matches(read_filter(request.params)))})
+        count = len(self.search.matches(read_filter(request.params)))
+        return as_json({"count": max(0, count + self.quirks.count_drift)})
 
     def _stats(self, request: Request) -> Answer:
         if not self.quirks.stats:
@@ -240,7 +171,7 @@ class Appliance:
             raise unauthorized(request.path)
         return as_json(configuration.options(request.path, self.quirks, self._remaining))
 
-    def _found(self, request: Request) -> Any:
+    def _found(self, request: Request) -> Session:
         try:
             return self.world.find(request.key)
         except KeyError:

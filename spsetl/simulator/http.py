@@ -5,7 +5,7 @@ import contextlib
 import socket
 import struct
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
@@ -13,8 +13,9 @@ from isal import isal_zlib
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from spsetl.simulator.answers import Answer, as_json, not_found
-from spsetl.simulator.appliance import Appliance, Request, classify
+from spsetl.simulator.appliance import Appliance
 from spsetl.simulator.faults import Fault, failed_answer
+from spsetl.simulator.request import Request, classify
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -63,7 +64,19 @@ class Application:
         elif fault is Fault.HALF_BODY:
             await _send_half(send, transport, answer)
         else:
+            await self._send_whole(send, transport, answer, request)
+
+    async def _send_whole(self, send: Send, transport: asyncio.Transport, answer: Answer, request: Request) -> None:
+        """Sends an answer. Details are noted before, so that nobody who has them can see them not noted yet."""
+        asking, askings = answer.asking, self.appliance.askings
+        if asking is None or transport.is_closing():
             await _send(send, self._compressed(answer, request))
+            return
+        askings.add(asking)
+        await _send(send, self._compressed(answer, request))
+        closes = request.headers.get(b"connection", b"").lower() == b"close"
+        if transport.is_closing() and not closes:
+            askings.take_back(asking)
 
     def _answer(self, request: Request) -> tuple[Fault | None, Answer]:
         appliance = self.appliance
@@ -77,12 +90,15 @@ class Application:
         return fault, failed or appliance.answer(request)
 
     def _control(self, path: str) -> Answer:
-        """What is outside /api: a night passes, the counters, the world's time."""
+        """What is outside /api: a night passes, the counters, repeated details, the world's time."""
         world = self.appliance.world
         if path == CONTROL_PATH + "advance-night":
             world.advance_night()
         elif path == CONTROL_PATH + "requests":
             return as_json(dict(self.appliance.requests))
+        elif path == CONTROL_PATH + "details":
+            askings = self.appliance.askings
+            return as_json({"asked": askings.asked, "repeated": len(askings.repeated)})
         elif path != CONTROL_PATH + "world":
             return not_found(path).answer
         return as_json({"now": world.now, "sessions": len(world)})
@@ -93,7 +109,7 @@ class Application:
             return answer
         body = isal_zlib.compress(answer.body, 1, _GZIP)
         headers = (*answer.headers, ("content-encoding", "gzip"), ("vary", "accept-encoding"))
-        return Answer(body, answer.status, answer.content_type, headers)
+        return replace(answer, body=body, headers=headers)
 
 
 def _request(scope: Scope, path: str, transport: asyncio.Transport) -> Request:

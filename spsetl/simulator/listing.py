@@ -1,4 +1,4 @@
-"""The list of sessions, page by page, and a session's lists of channels, events and alerts."""
+"""The list of sessions, page by page, and a session's lists of channels, events, alerts and other details."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -19,15 +19,15 @@ class Page(NamedTuple):
     limit: int
 
 
-def read_page(params: Mapping[str, str], *, limit: int, last_offset: int) -> Page:
-    """The page that a request asks for: `limit` is cut to the most allowed, an `offset` too large is ignored.
+def read_page(params: Mapping[str, str], *, limit: int, last_offset: int | None) -> Page:
+    """The page that a request asks for: `limit` is cut to the most allowed, an `offset` above the last is ignored.
 
     Raises:
         ApiError: 400, a number does not parse.
     """
     wanted = read_whole(params, "limit", limit)
     offset = read_whole(params, "offset", 0)
-    return Page(offset if offset <= last_offset else 0, min(wanted, limit))
+    return Page(offset if last_offset is None or offset <= last_offset else 0, min(wanted, limit))
 
 
 def read_whole(params: Mapping[str, str], name: str, default: int) -> int:

@@ -3,15 +3,15 @@
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from luqum import tree
-from luqum.exceptions import ParseError
-from luqum.thread import parse
 
 from spsetl.simulator.answers import ApiError, invalid_value
 from spsetl.simulator.fields import BOOLEANS, DATES, canonical, is_number, scalars
-from spsetl.simulator.times import DAY, ParsedTime, parse_time
+from spsetl.simulator.lucene import field_of, parse_query, unescape, without_escaped, word_of
+from spsetl.simulator.ranges import Span, first_of, last_of, read_time, refuse_date_ranges, split_starts
+from spsetl.simulator.times import parse_time
 
 # Gives the value of a field of one document; "*" gives the whole document.
 Getter = Callable[[str], Any]
@@ -19,7 +19,26 @@ Predicate = Callable[[Getter], bool]
 
 _ANY = "*"
 _WILDCARDS = re.compile(r"\\(.)|([*?])", re.DOTALL)
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+
+
+class Query(NamedTuple):
+    """What an expression wants: a start_time within the span, and the rest; None if there is no more to look at."""
+
+    starts: Span
+    rest: Predicate | None
+
+
+def read_query(text: str, *, date_ranges: bool = True) -> Query:
+    """An expression taken apart, for a list that is sorted by start_time; means the same as `compile_query`.
+
+    Raises:
+        ApiError: as `compile_query`; and 400 InvalidQuery for a range of dates where those are not taken.
+    """
+    root = parse_query(text)
+    if not date_ranges:
+        refuse_date_ranges(root)
+    starts, others = split_starts(root)
+    return Query(starts, _all([_predicate(node, _ANY) for node in others]) if others else None)
 
 
 def compile_query(text: str) -> Predicate:
@@ -31,13 +50,7 @@ def compile_query(text: str) -> Predicate:
     Raises:
         ApiError: 400 InvalidQuery, or InvalidQueryValue for a value that does not fit its field.
     """
-    try:
-        root = parse(text)
-    except ParseError as error:
-        raise ApiError(400, "InvalidQuery", "The requested filter is invalid.", {"q": str(error)}) from error
-    if root is None:
-        raise ApiError(400, "InvalidQuery", "The requested filter is empty.", {"q": text})
-    return _predicate(root, _ANY)
+    return _predicate(parse_query(text), _ANY)
 
 
 def _predicate(node: tree.Item, field: str) -> Predicate:
@@ -72,13 +85,13 @@ def _side_by_side(node: tree.Item, field: str) -> Predicate:
 
 
 def _field(node: tree.Item, _: str) -> Predicate:
-    name = _ESCAPED.sub(r"\1", node.name)
+    name = unescape(node.name)
     if name == "_exists_":
-        return _exists(canonical(_text(node.expr)))
+        return _exists(canonical(word_of(node.expr)))
     if name == "_missing_":
-        found = _exists(canonical(_text(node.expr)))
+        found = _exists(canonical(word_of(node.expr)))
         return lambda get: not found(get)
-    return _predicate(node.expr, canonical(name))
+    return _predicate(node.expr, field_of(node))
 
 
 def _exists(field: str) -> Predicate:
@@ -86,7 +99,7 @@ def _exists(field: str) -> Predicate:
 
 
 def _phrase(node: tree.Item, field: str) -> Predicate:
-    return _matching(_equals(_text(node), field), field)
+    return _matching(_equals(word_of(node), field), field)
 
 
 def _range(node: tree.Item, field: str) -> Predicate:
@@ -108,21 +121,12 @@ def _matching(test: Callable[[Any], bool], field: str) -> Predicate:
     return lambda get: any(test(value) for value in scalars(get(field)))
 
 
-def _text(node: tree.Item) -> str:
-    if isinstance(node, tree.Prohibit):
-        return "-" + _text(node.a)
-    if not isinstance(node, tree.Term):
-        raise ApiError(400, "InvalidQuery", "A word is expected.", {"q": str(node).strip()})
-    raw = node.value[1:-1] if isinstance(node, tree.Phrase) else node.value
-    return _ESCAPED.sub(r"\1", raw)
-
-
 def _word(node: tree.Item, field: str) -> Predicate:
     if node.value == "*":
         return _exists(field)
-    plain = _ESCAPED.sub("", node.value)
+    plain = without_escaped(node.value)
     if "*" not in plain and "?" not in plain:
-        return _matching(_equals(_text(node), field), field)
+        return _matching(_equals(word_of(node), field), field)
     pattern = _pattern(node.value)
     return _matching(lambda value: pattern.fullmatch(_written(value)) is not None, field)
 
@@ -144,7 +148,7 @@ def _written(value: Any) -> str:
 
 def _equals(text: str, field: str) -> Callable[[Any], bool]:
     if field in DATES:
-        wanted = _time(text, field)
+        wanted = read_time(text, field)
         return lambda value: wanted.ms <= _moment(value) < (wanted.end_ms if wanted.is_date else wanted.ms + 1)
     if is_number(field):
         number = _number(text, field)
@@ -156,14 +160,13 @@ def _equals(text: str, field: str) -> Callable[[Any], bool]:
 
 
 def _bound(node: tree.Item, field: str, *, is_low: bool, included: bool) -> Callable[[Any], bool]:
-    """One end of a range. A date without a time reaches to the day's end where it is the last day or is excluded."""
-    text = _text(node)
+    """One end of a range."""
+    text = word_of(node)
     if text == "*":
         return lambda _: True
     if field in DATES:
-        wanted = _time(text, field)
-        last = wanted.ms + DAY - 1 if wanted.is_date and is_low != included else wanted.ms
-        return _ordered(_moment, last, is_low=is_low, included=included)
+        end = (first_of if is_low else last_of)(node, field, included=included)
+        return _ordered(_moment, end, is_low=is_low, included=True)
     if is_number(field):
         return _ordered(_as_number, _number(text, field), is_low=is_low, included=included)
     return _ordered(_written, text.casefold(), is_low=is_low, included=included)
@@ -173,13 +176,6 @@ def _ordered(read: Callable[[Any], Any], limit: Any, *, is_low: bool, included: 
     if is_low:
         return (lambda value: read(value) >= limit) if included else (lambda value: read(value) > limit)
     return (lambda value: read(value) <= limit) if included else (lambda value: read(value) < limit)
-
-
-def _time(text: str, field: str) -> ParsedTime:
-    try:
-        return parse_time(text)
-    except ValueError as error:
-        raise invalid_value(field, text) from error
 
 
 @lru_cache(maxsize=65_536)

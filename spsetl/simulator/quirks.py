@@ -22,11 +22,17 @@ class Quirks:
     page_limit: int = 500
     """The most sessions that one page holds, whatever `limit` says."""
     detail_limit: int = 500
-    """The most channels, events or alerts that one page holds, whatever `limit` says."""
+    """The most channels, events, alerts or other details that one page holds, whatever `limit` says."""
+    detail_offset_limit: int = 0
+    """An `offset` into details above this is ignored, as one above 10000 into the list; 0: none is."""
     result_limit: int = 10_000
     """Where match_count and the results stop."""
     bin_limit: int = 10_000
     """The most bins of a histogram."""
+    date_ranges: bool = True
+    """`q` takes ranges of dates; else 400 InvalidQuery, as the guide documents ranges for integers only."""
+    count_drift: int = 0
+    """So many sessions more, or fewer if negative, are in the answer of /_count than there are."""
 
     # How it is spelled
     naming: Literal["recording", "psm"] = "recording"
@@ -51,6 +57,10 @@ class Quirks:
     """/api/audit/sessions/stats exists."""
     histogram: bool = True
     """/api/audit/sessions/histogram exists."""
+    trail_downloads: bool = True
+    """/api/audit/sessions/<key>/trail_downloads exists."""
+    indexing: bool = True
+    """/api/audit/sessions/<key>/indexing exists."""
     snapshot_short_pages: bool = False
     """Pages of a snapshot in the middle of the chain may be shorter than asked for."""
     snapshot_empty_last_page: bool = False

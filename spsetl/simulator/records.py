@@ -1,7 +1,7 @@
 """A session's events and alerts, made when asked for ("Session events", "Session alerts")."""
 
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, overload
 
 from spsetl.simulator import vocabulary as words
 from spsetl.simulator.dice import Dice
@@ -11,21 +11,27 @@ from spsetl.simulator.sessions import Session
 from spsetl.simulator.spec import WorldSpec
 from spsetl.simulator.times import SECOND, iso
 
+_MICROSECOND: Final = 1_000  # of them, in a millisecond
+_SLOT: Final = 20_000  # microseconds that belong to one given event alone
+_IDS: Final = 7  # record ids that belong to one given event alone
+
 Record = dict[str, Any]
 
 # Share of the events that can be read at each index status; at all others there are none ("Audited sessions").
 _READABLE: Final = {"INDEXED": 1.0, "INDEXING_FAILED": 0.6, "INDEXING_IN_PROGRESS": 0.4}
 
 
-def events_of(spec: WorldSpec, session: Session) -> list[Record]:
-    """The events by record_id; none where the session is not indexed."""
+def events_of(spec: WorldSpec, session: Session) -> Sequence[Record]:
+    """The events by record_id; none where the session is not indexed, unless a test gave it some."""
     facts = facts_of(spec, session.number)
+    if session.given_events is not None:
+        return _GivenEvents(spec, session, facts, session.given_events)
     if not facts.recorded or not facts.accepted:
         return []
     share = _READABLE.get(index_status(session, facts), 0.0)
     dice = Dice(spec.seed, "events", session.number)
     moments = _Moments(dice, session)
-    return [_event(dice, moments, facts) for _ in range(round(facts.events * share))]
+    return [_event(dice, moments.next(), facts) for _ in range(round(facts.events * share))]
 
 
 def alerts_of(spec: WorldSpec, session: Session) -> list[Record]:
@@ -54,9 +60,36 @@ class _Moments:
         return self._record, f"{whole}.{micros[:decimals]}"
 
 
-def _event(dice: Dice, moments: _Moments, facts: Facts) -> Record:
+class _GivenEvents(Sequence[Record]):
+    """As many events as a test wants, each made when it is asked for, from its place alone: pages of them are cheap."""
+
+    def __init__(self, spec: WorldSpec, session: Session, facts: Facts, count: int) -> None:
+        self._spec, self._session, self._facts, self._places = spec, session, facts, range(count)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, at: int) -> Record: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Record]: ...
+    def __getitem__(self, at: int | slice) -> Record | list[Record]:
+        if isinstance(at, slice):
+            return [self._made(place) for place in self._places[at]]
+        return self._made(self._places[at])
+
+    def _made(self, place: int) -> Record:
+        dice = Dice(self._spec.seed, "given events", self._session.number, place)
+        micros = self._session.start * _MICROSECOND + place * _SLOT + dice.below(_SLOT)
+        decimals = f"{micros % (SECOND * _MICROSECOND):06d}".rstrip("0") or "0"
+        time = f"{iso(micros // _MICROSECOND)[:19]}.{decimals}"
+        return _event(dice, (1 + place * _IDS + dice.below(_IDS), time), self._facts)
+
+
+def _event(dice: Dice, moment: tuple[int, str], facts: Facts) -> Record:
+    """An event at a moment: its record_id and its time."""
     kind, texts, prompt = _ACTIVITY[facts.protocol]
-    record, time = moments.next()
+    record, time = moment
     text = dice.pick(texts)
     return {
         "action": text,

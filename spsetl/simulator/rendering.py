@@ -5,16 +5,17 @@ from typing import Any, Final
 
 import orjson
 
+from spsetl.simulator.displayed import Displayed
 from spsetl.simulator.documents import Document, document_of, set_path
 from spsetl.simulator.fields import DATES, canonical, value_at
 from spsetl.simulator.quirks import Quirks
 from spsetl.simulator.sessions import Session
+from spsetl.simulator.short import ShortItems, is_short
 from spsetl.simulator.times import parse_time
-from spsetl.simulator.world import TIMES, Displayed, World
+from spsetl.simulator.world import World
 
 _MISSING: Final = object()
 _UNDISPLAYED: Final = ("revision", "hidden", "phantom")
-_CHEAP: Final = frozenset({*TIMES, *_UNDISPLAYED})
 _KEPT_FIELD_SETS: Final = 3
 _ENDPOINTS: Final = ("client", "server")
 _RECORDING_ENDPOINTS: Final = ("server_local", "target")
@@ -32,6 +33,9 @@ class Renderer:
         """The items of a list of sessions, with the bodies that `fields` asks for: pieces of JSON to be joined."""
         if self._plain and "*" in fields:
             return self._pieces(sessions, self.shown(fields))
+        paths = self._short_paths(fields)
+        if self._plain and is_short(paths):
+            return ShortItems(paths).pieces([self._world.displayed(session) for session in sessions])
         items = self._whole_items(sessions, fields)
         return [piece for item in items for piece in (b",", item)][1:]
 
@@ -44,6 +48,10 @@ class Renderer:
             extra = b',"revision":%d' % displayed.revision if only_revision else _extras(displayed, shown)
             pieces += (b",", displayed.head, extra, displayed.tail)
         return pieces[1:]
+
+    def _short_paths(self, fields: tuple[str, ...]) -> frozenset[str]:
+        """The fields in their current spelling, without those of revision, hidden and phantom that are not shown."""
+        return frozenset(map(canonical, fields)) - (set(_UNDISPLAYED) - set(self.shown(fields)))
 
     def _whole_items(self, sessions: Sequence[Session], fields: tuple[str, ...]) -> list[bytes]:
         if not fields:
@@ -92,11 +100,8 @@ class Renderer:
 
     def _item(self, session: Session, fields: tuple[str, ...], shown: tuple[str, ...]) -> bytes:
         displayed = self._world.displayed(session)
-        if _CHEAP.issuperset(fields):
-            body = {name: value for name, value in zip(TIMES, displayed.times, strict=True) if name in fields}
-        else:
-            body = displayed.document
-            body = body if "*" in fields else _project(body, fields)
+        body = displayed.document
+        body = body if "*" in fields else _project(body, fields)
         body |= {name: getattr(displayed, name) for name in shown}
         written = orjson.dumps(self._spell(body), option=orjson.OPT_SORT_KEYS)
         return b'{"body":%b%b' % (written, displayed.tail[1:])

@@ -1,6 +1,6 @@
 """Which sessions a request means, and in which order."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -110,10 +110,14 @@ class Search:
         return value
 
     def _passing(self, q: str, sessions: list[Session]) -> list[Session]:
-        from spsetl.simulator.query import compile_query  # noqa: PLC0415 - luqum is slow to import and seldom needed
+        """Those of the sessions by start_time that pass an expression."""
+        from spsetl.simulator.query import read_query  # noqa: PLC0415 - luqum is slow to import and seldom needed
 
-        passes = compile_query(q)
-        return [session for session in sessions if passes(partial(self.value, session))]
+        query = read_query(q, date_ranges=self._quirks.date_ranges)
+        first, last = query.starts
+        sessions = sessions[bisect_left(sessions, first, key=_start) : bisect_right(sessions, last, key=_start)]
+        passes = query.rest
+        return sessions if passes is None else [s for s in sessions if passes(partial(self.value, s))]
 
     def _read(self, session: Session, field: str) -> Any:
         displayed = self.world.displayed(session)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 import uvicorn
 
+from spsetl.simulator.answers import Asking
 from spsetl.simulator.appliance import Appliance, Hook
 from spsetl.simulator.faults import Fault
 from spsetl.simulator.http import Application, Protocol
@@ -77,6 +78,7 @@ class Simulator:
         url: where it is, without a slash at the end.
         ca_file: the certificate of its own CA, or None without TLS.
         requests: how many requests came, by kind.
+        repeated_details: which details were asked for more than once while their session's revision stood.
     """
 
     def __init__(
@@ -160,8 +162,16 @@ class Simulator:
 
     @property
     def requests(self) -> Counter[str]:
-        """How many requests came, by kind: authentication, info, list, session, channels, events, alerts and so on."""
+        """How many requests came, by kind: authentication, info, list, session, channels, indexing and so on."""
         return self._appliance.requests
+
+    @property
+    def repeated_details(self) -> Counter[Asking]:
+        """How often the details of one (kind, key, revision) were asked for, where that was more than once.
+
+        Counted are answers of status 200 that were sent, from offset 0 and without a `q`.
+        """
+        return self._appliance.askings.repeated
 
     @property
     def on_request(self) -> Hook | None:
@@ -275,7 +285,8 @@ def serve(
 
     `started` is called with the simulator once it listens; its `url` and `ca_file` say where, and what to trust.
     `GET /simulator/advance-night` lets a night pass, `/simulator/requests` counts the requests by kind,
-    `/simulator/world` tells the world's time and number of sessions.
+    `/simulator/details` the details that were asked for, and how many of them more than once for one revision of their
+    session; `/simulator/world` tells the world's time and number of sessions.
 
     Raises:
         OSError: the port is taken.

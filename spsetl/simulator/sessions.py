@@ -23,11 +23,21 @@ _ARCHIVING_DAYS = 20
 _AGES = 1 << 60  # not NEVER: what comes after the end keeps its distance from it
 
 
+class Download(NamedTuple):
+    """One download of a session's recording; the time in milliseconds."""
+
+    time: int
+    username: str
+    ip_address: str
+    from_api: bool
+
+
 class Session(NamedTuple):
     """One session.
 
     `milestones` are the times at which it closes, is being indexed, is indexed, scored, scored again and archived;
-    `passed` has a bit for each that lies in the past. `overrides` are what tests changed, as dotted path and value.
+    `passed` has a bit for each that lies in the past. `overrides` are what tests changed, as dotted path and value;
+    `given_events` is the number of events that a test gave it, `downloads` are the downloads that tests made.
     `version` grows with each change, also with one that leaves the revision alone. Times in milliseconds.
     """
 
@@ -40,6 +50,8 @@ class Session(NamedTuple):
     bumps: int = 0
     overrides: tuple[tuple[str, Any], ...] = ()
     version: int = 0
+    given_events: int | None = None
+    downloads: tuple[Download, ...] = ()
 
     @property
     def end(self) -> int | None:

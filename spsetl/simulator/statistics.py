@@ -57,7 +57,7 @@ def values_of(search: Search, session: Session, field: str) -> set[str]:
     return {_written(value, field) for value in scalars(search.value(session, field))}
 
 
-def passing_records(records: list[dict[str, Any]], q: str) -> list[dict[str, Any]]:
+def passing_records(records: Iterable[dict[str, Any]], q: str) -> list[dict[str, Any]]:
     """The events that pass a filter ("Session events", Filtering); a word of `content` is found anywhere in it."""
     from spsetl.simulator.query import compile_query  # noqa: PLC0415 - luqum is slow to import and seldom needed
 

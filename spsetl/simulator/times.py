@@ -55,5 +55,5 @@ def parse_time(text: str) -> ParsedTime:
     """
     if _NUMBER.fullmatch(text):
         number = float(text)
-        return ParsedTime(int(number if abs(number) >= _LARGEST_SECONDS else number * 1000), is_date=False)
+        return ParsedTime(round(number if abs(number) >= _LARGEST_SECONDS else number * 1000), is_date=False)
     return ParsedTime(to_ms(datetime.fromisoformat(text)), is_date=len(text) <= len("2017-01-25"))

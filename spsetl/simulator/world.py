@@ -3,42 +3,21 @@
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
-
-import orjson
+from typing import Any
 
 from spsetl.simulator.channels import channels_of
-from spsetl.simulator.documents import NOT_DISPLAYED, Document, document_of, href
+from spsetl.simulator.displayed import Displayed, Displays
+from spsetl.simulator.documents import Document, document_of
 from spsetl.simulator.records import alerts_of, events_of
-from spsetl.simulator.sessions import Births, Calendar, Session, passed_at
+from spsetl.simulator.sessions import Births, Calendar, Download, Session, passed_at
 from spsetl.simulator.spec import WorldSpec
 from spsetl.simulator.times import DAY, HOUR, parse_time, to_datetime, to_ms
+from spsetl.simulator.trails import downloads_of, has_trail, indexing_of
 
 TIMES = ("start_time", "end_time", "creation_time")
-_BODY = b'{"body":'
 _BURST_HOUR = 10
 _LATE_DAYS = 10
 _LATE_NIGHTS = 2
-
-
-class Displayed(NamedTuple):
-    """What a list shows of a session, as JSON in two parts: `{"body":{…` of `fields=*`, and `},"key":…}`.
-
-    Between them goes what `*` leaves out. `times` are start_time, end_time and creation_time as they are written.
-    """
-
-    head: bytes
-    tail: bytes
-    revision: int
-    hidden: bool
-    phantom: bool
-    times: tuple[str | None, ...]
-
-    @property
-    def document(self) -> Document:
-        """The body of `fields=*`."""
-        body: Document = orjson.loads(self.head[len(_BODY) :] + b"}")
-        return body
 
 
 class World:
@@ -57,6 +36,7 @@ class World:
         self._pending: dict[str, Session] = {}
         self._next_number = 0
         self._sorted: list[Session] | None = None
+        self._displays = Displays()
         self._displayed: dict[int, tuple[int, Displayed]] = {}
         self._populate()
 
@@ -106,11 +86,19 @@ class World:
 
     def events(self, key: str) -> list[Document]:
         """The session's events that can be read now."""
-        return events_of(self.spec, self.find(key))
+        return list(events_of(self.spec, self.find(key)))
 
     def alerts(self, key: str) -> list[Document]:
         """The session's stored alerts."""
         return alerts_of(self.spec, self.find(key))
+
+    def trail_downloads(self, key: str) -> list[Document]:
+        """Who downloaded the session's recording, by time; most have none, and without a recording there is none."""
+        return downloads_of(self.spec, self.find(key))
+
+    def indexing(self, key: str) -> Document | None:
+        """What became of the session's indexing; None without a recording, and before the indexer began."""
+        return indexing_of(self.spec, self.find(key))
 
     # What tests may do to it
 
@@ -152,16 +140,39 @@ class World:
 
         `fields` and `more` are as for `change`; with a creation_time in the future it stays hidden until then.
         """
+        return self._arrive([key], _by_path(fields, more))[0]
+
+    def add_many(self, count: int, fields: Mapping[str, Any] | None = None, **more: Any) -> list[str]:
+        """Makes so many sessions arrive, as `add` does, and returns their keys; all have these fields in common."""
+        return self._arrive([None] * count, _by_path(fields, more))
+
+    def give_events(self, key: str, count: int) -> None:
+        """Gives a session so many events in place of its own, whatever its index status; the revision grows.
+
+        Their times grow, 20 ms apart on the average, also beyond the session's end.
+
+        Raises:
+            KeyError: no such session is visible.
+        """
         with self.lock:
-            number = self._take_numbers(1)[0]
-            calendar = Calendar(self._now - HOUR, self._now)
-            session = Births(self.spec, calendar, self._now).visible(number)
-            session = self._changed(session._replace(key=key or session.key), _by_path(fields, more))
-            if session.created > self._now:
-                self._pending[session.key] = session
-            else:
-                self.put(session)
-            return session.key
+            session = self.find(key)
+            self.put(session._replace(given_events=count, bumps=session.bumps + 1))
+
+    def download(
+        self, key: str, username: str = "auditor", ip_address: str = "10.10.9.1", *, from_api: bool = False
+    ) -> None:
+        """Somebody downloads a session's recording, now. The revision stays: who waits for it to grow misses this.
+
+        Raises:
+            KeyError: no such session is visible.
+            ValueError: it has no recording.
+        """
+        with self.lock:
+            session = self.find(key)
+            if not has_trail(self.spec, session):
+                raise ValueError(f"session {key} has no recording to download")
+            new = Download(self._now, username, ip_address, from_api)
+            self.put(session._replace(downloads=(*session.downloads, new)))
 
     def change(self, key: str, fields: Mapping[str, Any] | None = None, *, revision: bool = True, **more: Any) -> None:
         """Changes fields of a session, given by dotted path or with `__` for the dot; the revision grows if wanted.
@@ -201,7 +212,7 @@ class World:
         known = self._displayed.get(session.number)
         if known is not None and known[0] == session.version:
             return known[1]
-        shown = _display(session, document_of(self.spec, session))
+        shown = self._displays.display(session.key, document_of(self.spec, session))
         self._displayed[session.number] = session.version, shown
         return shown
 
@@ -212,6 +223,21 @@ class World:
         self._sessions[session.key] = session._replace(version=self.changes)
         if old is not None and old.number != session.number:
             self._displayed.pop(old.number, None)
+
+    def _arrive(self, keys: Iterable[str | None], fields: Mapping[str, Any]) -> list[str]:
+        with self.lock:
+            births = Births(self.spec, Calendar(self._now - HOUR, self._now), self._now)
+            arrived = [self._born(births, key, fields) for key in keys]
+            for session in arrived:
+                if session.created > self._now:
+                    self._pending[session.key] = session
+                else:
+                    self.put(session)
+            return [session.key for session in arrived]
+
+    def _born(self, births: Births, key: str | None, fields: Mapping[str, Any]) -> Session:
+        session = births.visible(self._take_numbers(1)[0])
+        return self._changed(session._replace(key=key or session.key), fields)
 
     def _touch(self) -> None:
         self.changes += 1
@@ -272,15 +298,3 @@ def _by_path(fields: Mapping[str, Any] | None, more: Mapping[str, Any]) -> dict[
 
 def _moment(value: datetime | str | int) -> int:
     return to_ms(value) if isinstance(value, datetime) else parse_time(str(value)).ms
-
-
-def _display(session: Session, document: Document) -> Displayed:
-    shown = {name: value for name, value in document.items() if name not in NOT_DISPLAYED}
-    trail = (shown.get("recording") or {}).get("audit_trail")
-    if trail:
-        trail.pop("download", None)
-    # The slice is a copy of just the right size; what orjson returns may hold on to a buffer several times larger.
-    head = _BODY + orjson.dumps(shown, option=orjson.OPT_SORT_KEYS)[:-1]
-    tail = b'},"key":%b,"meta":{"href":"%b"}}' % (orjson.dumps(session.key), href(session.key).encode())
-    times = tuple(document[name] for name in TIMES)
-    return Displayed(head, tail, document["revision"], document["hidden"], document["phantom"], times)

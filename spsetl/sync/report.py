@@ -17,6 +17,7 @@ class SyncReport:
         sessions_missing: Those of the copy that the appliance no longer has.
         rows: Rows written to the warehouse, by table.
         quarantined: Rows that could not be read.
+        windows_differing: Windows in which the appliance counts other than it lists.
         details_failed: Sessions whose details could not be fetched whole; they stay pending.
         details_pending: Sessions of the copy whose details are not fetched.
         requests: Requests sent, by kind.
@@ -33,12 +34,18 @@ class SyncReport:
     sessions_missing: int = 0
     rows: Counter[str] = field(default_factory=Counter)
     quarantined: int = 0
+    windows_differing: int = 0
     details_failed: int = 0
     details_pending: int = 0
     requests: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     published: bool = False
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the copy is known to equal the appliance, but for details that wait."""
+        return not self.details_failed and not self.windows_differing
 
     def as_json(self) -> dict[str, Any]:
         """The object that `sync --json` ends with."""
@@ -55,6 +62,7 @@ class SyncReport:
             },
             "rows": dict(sorted(self.rows.items())),
             "quarantined": self.quarantined,
+            "windows_differing": self.windows_differing,
             "details_failed": self.details_failed,
             "details_pending": self.details_pending,
             "warnings": self.warnings,

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from threading import Event, Lock
 from typing import Any
 
@@ -11,17 +12,25 @@ import pyarrow as pa
 
 from spsetl import schema
 from spsetl.appliance.client import Client
+from spsetl.appliance.probe import Capabilities
 from spsetl.errors import IncompleteError, NotFoundError
+from spsetl.extract.counts import count_window
 from spsetl.extract.details import fetch_details
-from spsetl.extract.plan import Window
-from spsetl.extract.windows import Tally, walk_window
+from spsetl.extract.snapshot import Snapshots, walk_snapshot
+from spsetl.extract.windows import walk_window
 from spsetl.flatten import Flattener
 from spsetl.lake import Lake, LakeWriter
+from spsetl.sync.budget import Budget
 from spsetl.sync.progress import Progress
-from spsetl.warehouse.merge import FetchedDetails, Files, PendingDetails
+from spsetl.sync.reading import Walk, WindowReading, WindowTask
+from spsetl.warehouse.details import FetchedDetails, PendingDetails
+from spsetl.warehouse.merge import Files
+from spsetl.warehouse.windows import WindowRecord
 
 # Rows gathered before they are turned into Arrow: large enough for good Parquet, small enough for many at once.
 ROWS_IN_HAND = 1_000
+# A session without a recording has none of these, and the appliance may say so with a 404.
+_CAN_BE_ABSENT = frozenset({"trail_downloads", "indexing"})
 
 
 class Stopped(Exception):  # noqa: N818 not an error: the user asked for it
@@ -30,11 +39,11 @@ class Stopped(Exception):  # noqa: N818 not an error: the user asked for it
 
 @dataclass(frozen=True)
 class FetchedWindow:
-    """A walked window whose rows are durable."""
+    """A window that was read, and whose differing sessions are durable: so many rows of `sessions`."""
 
-    window: Window
-    tally: Tally
+    record: WindowRecord
     files: Files
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -54,18 +63,55 @@ class Batch:
     sessions: Sequence[PendingDetails]
 
 
+@dataclass
+class _SessionDetails:
+    """What was fetched of one session, by kind; nothing where the budget was spent."""
+
+    session: PendingDetails
+    statuses: dict[str, str] = field(default_factory=dict)
+    items: dict[str, list[Any]] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+
 class Steps:
-    """The fetching steps of one sync. Every method may run in many threads at once."""
+    """The fetching steps of one run. Every method may run in many threads at once.
+
+    Args:
+        client: The appliance.
+        capabilities: What it can do.
+        snapshots: What is walked instead of the live list, if anything.
+        lake: Where the rows go.
+        progress: Is told how far it is.
+        appliance: Its name in the copy.
+        run_id: The run.
+        budget: What may be spent on details.
+        concurrency: Sessions whose details are fetched at the same time.
+        stopping: Is set when the run is to stop.
+    """
 
     def __init__(
-        self, client: Client, lake: Lake, progress: Progress, *, appliance: str, run_id: str, concurrency: int
+        self,
+        client: Client,
+        lake: Lake,
+        progress: Progress,
+        *,
+        capabilities: Capabilities,
+        snapshots: Snapshots | None,
+        budget: Budget,
+        appliance: str,
+        run_id: str,
+        concurrency: int,
+        stopping: Event,
     ) -> None:
         self.client = client
         self.lake = lake
         self.progress = progress
+        self.capabilities = capabilities
+        self.snapshots = snapshots
+        self.budget = budget
         self.appliance = appliance
         self.run_id = run_id
-        self._stopping = Event()
+        self._stopping = stopping
         # Python runs one thread at a time anyway; one page in hand at a time keeps the memory of many windows apart.
         self._flattening = Lock()
         # One pool for all batches: a batch that ends leaves no connection idle while another goes on.
@@ -74,59 +120,98 @@ class Steps:
     def stop(self) -> None:
         """Let what is under way end at its next page."""
         self._stopping.set()
+        self.client.stop()
 
     def close(self) -> None:
         """End all threads. They are waited for, unless they were told to stop."""
         self._pool.shutdown(wait=not self._stopping.is_set(), cancel_futures=True)
 
-    def fetch_window(self, window: Window) -> FetchedWindow:
-        """Walk a window and write its sessions."""
-        tally = Tally()
-        with self._writer(f"window-{window}") as writer:
-            flattener = self._flattener()
-            for items in walk_window(self.client, window, tally):
-                self._check_stopping()
-                with self._flattening:
-                    flattener.add_sessions(items, extracted_at=datetime.now(UTC))
-                    writer.write(flattener.take())
-                self.progress.advance("sessions", len(items))
-                del items  # not kept while the next page is waited for
-        return FetchedWindow(window, tally, writer.files)
+    def fetch_window(self, task: WindowTask) -> FetchedWindow:
+        """Read a window, and write what differs from the copy."""
+        live: Walk = partial(walk_window, self.client)
+        walk: Walk = partial(walk_snapshot, self.client, self.snapshots) if self.snapshots else live
+        stage = "swept" if task.kind == "sweep" else "sessions"
+        with self._writer(f"{task.kind}-{task.window}") as writer:
+            reading = WindowReading(
+                task,
+                walk=walk,
+                walk_live=live,
+                count=partial(count_window, self.client, self.capabilities),
+                emit=lambda items: self._write_sessions(flattener, writer, items),
+                advance=partial(self.progress.advance, stage),
+            )
+            flattener = self._flattener(known=reading.known_hashes)
+            record = reading.run()
+            gone = reading.missing(record.finished_at, appliance=self.appliance, run_id=self.run_id)
+            journal = {schema.SYNC_WINDOWS.name: record.as_batch(self.appliance, self.run_id)}
+            writer.write(journal if gone is None else journal | {schema.MISSING_SESSIONS.name: gone})
+        return FetchedWindow(record, writer.files, writer.rows.get(schema.SESSIONS.name, 0))
+
+    def _write_sessions(self, flattener: Flattener, writer: LakeWriter, items: Sequence[Any]) -> None:
+        self._check_stopping()
+        with self._flattening:
+            flattener.add_sessions(items, extracted_at=datetime.now(UTC))
+            writer.write(flattener.take())
 
     def fetch_batch(self, batch: Batch) -> FetchedBatch:
         """Fetch the details of some sessions and write them."""
         outcomes: list[FetchedDetails] = []
         failures: list[str] = []
+        journal: list[dict[str, Any]] = []
         with self._writer(f"details-{batch.number:06d}") as writer:
             flattener = self._flattener()
-            for session, statuses, items, failed in self._pool.map(self._fetch_session, batch.sessions):
-                for kind, rows in items.items():
-                    table = schema.BY_NAME[kind]
-                    flattener.add_details(table, session.session_key, rows, extracted_at=datetime.now(UTC))
-                outcomes.append(FetchedDetails(session.session_key, session.row_hash, statuses))
-                failures.extend(failed)
+            for fetched in self._pool.map(self._fetch_session, batch.sessions):
+                now = datetime.now(UTC)
+                for kind, rows in fetched.items.items():
+                    flattener.add_details(schema.BY_NAME[kind], fetched.session.session_key, rows, extracted_at=now)
+                if fetched.statuses:
+                    session = fetched.session
+                    outcomes.append(FetchedDetails(session.session_key, session.row_hash, fetched.statuses))
+                    journal += self._fetches(fetched, now)
+                failures.extend(fetched.failures)
                 self.progress.advance("details", 1)
                 _write_when_full(writer, flattener)
             writer.write(flattener.take())
+            if journal:
+                table = schema.DETAIL_FETCHES
+                writer.write({table.name: pa.RecordBatch.from_pylist(journal, schema=table.arrow_schema)})
         return FetchedBatch(outcomes, writer.files, failures)
 
-    def _fetch_session(
-        self, session: PendingDetails
-    ) -> tuple[PendingDetails, dict[str, str], dict[str, list[Any]], list[str]]:
-        statuses: dict[str, str] = {}
-        items: dict[str, list[Any]] = {}
-        failures: list[str] = []
+    def _fetches(self, fetched: _SessionDetails, now: datetime) -> list[dict[str, Any]]:
+        """Rows of detail_fetches."""
+        session = fetched.session
+        return [
+            {
+                "appliance": self.appliance,
+                "session_key": session.session_key,
+                "kind": kind,
+                "status": status,
+                "revision": session.revision,
+                "row_hash": session.row_hash,
+                "extracted_at": now.replace(tzinfo=None),
+                "run_id": self.run_id,
+            }
+            for kind, status in fetched.statuses.items()
+        ]
+
+    def _fetch_session(self, session: PendingDetails) -> _SessionDetails:
+        fetched = _SessionDetails(session)
+        if self.budget.is_spent:
+            return fetched
         for kind in session.kinds:
             self._check_stopping()
             try:
-                items[kind] = fetch_details(self.client, session.session_key, kind)
-                statuses[kind] = schema.FETCHED
+                fetched.items[kind] = fetch_details(self.client, session.session_key, kind)
+                fetched.statuses[kind] = schema.FETCHED
             except NotFoundError:
+                if kind in _CAN_BE_ABSENT:
+                    fetched.statuses[kind] = schema.GONE
+                    continue
                 # Deleted between list and detail: no failure, and nothing to ask further.
-                return session, dict.fromkeys(session.kinds, schema.GONE), {}, failures
+                return _SessionDetails(session, dict.fromkeys(session.kinds, schema.GONE), {}, fetched.failures)
             except IncompleteError as error:
-                failures.append(str(error))
-        return session, statuses, items, failures
+                fetched.failures.append(str(error))
+        return fetched
 
     def _check_stopping(self) -> None:
         if self._stopping.is_set():
@@ -135,8 +220,8 @@ class Steps:
     def _writer(self, part: str) -> LakeWriter:
         return self.lake.writer(appliance=self.appliance, run_id=self.run_id, part=part)
 
-    def _flattener(self) -> Flattener:
-        return Flattener(appliance=self.appliance, run_id=self.run_id)
+    def _flattener(self, known: dict[str, str] | None = None) -> Flattener:
+        return Flattener(appliance=self.appliance, run_id=self.run_id, known=known)
 
 
 def _write_when_full(writer: LakeWriter, flattener: Flattener) -> None:

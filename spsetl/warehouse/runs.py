@@ -1,31 +1,40 @@
-"""What the syncs did: sync_runs and sync_windows, which also hold the checkpoints."""
+"""What the runs did: sync_runs, whose last complete sync also holds the watermark."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import Any, Literal
 
 import duckdb
 import orjson
+import pyarrow as pa
 
-from spsetl.warehouse.work import WorkDatabase
+from spsetl import schema
+from spsetl.warehouse.work import WorkDatabase, aware_utc, naive_utc
 
-
-@dataclass(frozen=True)
-class WindowRecord:
-    """One walked window of start_time, for sync_windows. Times are aware UTC; `end` None means no end."""
-
-    start: datetime
-    end: datetime | None
-    requests: int
-    rows_received: int
-    distinct_keys: int
+RunKind = Literal["sync", "backfill", "reconcile"]
 
 
-@dataclass(frozen=True)
-class RunRecord:
-    """The outcome of a sync, for sync_runs."""
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run that begins. Times are aware UTC; a range's end is exclusive, None for no end."""
+
+    run_id: str
+    appliance: str
+    kind: RunKind
+    strategy: str
+    started_at: datetime
+    range_start: datetime | None
+    range_end: datetime | None
+    version: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a run ended. `seconds` is how long it took."""
 
     status: str
+    finished_at: datetime
     seconds: float
     watermark: datetime | None
     sessions_seen: int
@@ -37,104 +46,95 @@ class RunRecord:
     error: str | None = None
 
 
-def naive(time: datetime | None) -> datetime | None:
-    """The time as the tables hold it: UTC, without a zone."""
-    return time.astimezone(UTC).replace(tzinfo=None) if time else None
-
-
-def begin_run(
-    work: WorkDatabase,
-    *,
-    run_id: str,
-    appliance: str,
-    strategy: str,
-    started_at: datetime,
-    range_start: datetime | None,
-    version: str,
-) -> None:
-    """Say that a sync is under way."""
+def begin_run(work: WorkDatabase, run: Run) -> None:
+    """Say that a run is under way. One that was under way before, while nobody held the lock, was killed."""
+    row = _row(run, None)
     with work.transaction() as connection:
-        connection.execute(
-            "insert into sync_runs (run_id, appliance, status, strategy, started_at, range_start, spsetl_version) "
-            "values ($run_id, $appliance, 'running', $strategy, $started_at, $range_start, $version)",
-            {
-                "run_id": run_id,
-                "appliance": appliance,
-                "strategy": strategy,
-                "started_at": naive(started_at),
-                "range_start": naive(range_start),
-                "version": version,
-            },
-        )
+        connection.execute("update sync_runs set status = 'killed' where status = 'running'")
+        _insert(connection, row)
 
 
-def record_window(
-    connection: duckdb.DuckDBPyConnection, *, appliance: str, run_id: str, window: WindowRecord, now: datetime
-) -> None:
-    """Say that a window is done, inside the transaction that merges its sessions."""
-    connection.execute(
-        "insert into sync_windows (appliance, run_id, window_start, window_end, requests, rows_received, "
-        "distinct_keys, finished_at) values ($appliance, $run_id, $start, $end, $requests, $rows, $keys, $now)",
-        {
-            "appliance": appliance,
-            "run_id": run_id,
-            "start": naive(window.start),
-            "end": naive(window.end),
-            "requests": window.requests,
-            "rows": window.rows_received,
-            "keys": window.distinct_keys,
-            "now": naive(now),
-        },
-    )
-
-
-def finish_run(work: WorkDatabase, *, run_id: str, finished_at: datetime, record: RunRecord) -> None:
-    """Say how a sync ended. Only a `done` run moves the watermark."""
+def finish_run(work: WorkDatabase, run: Run, outcome: Outcome) -> None:
+    """Say how a run ended. Only a `done` sync moves the watermark."""
     with work.transaction() as connection:
-        connection.execute(
-            "update sync_runs set status = $status, finished_at = $finished_at, seconds = $seconds, "
-            "watermark = $watermark, sessions_seen = $seen, sessions_new = $new, sessions_changed = $changed, "
-            "sessions_missing = $missing, quarantined = $quarantined, requests = $requests, "
-            "requests_by_kind = $kinds, error = $error where run_id = $run_id",
-            {
-                "run_id": run_id,
-                "status": record.status,
-                "finished_at": naive(finished_at),
-                "seconds": record.seconds,
-                "watermark": naive(record.watermark),
-                "seen": record.sessions_seen,
-                "new": record.sessions_new,
-                "changed": record.sessions_changed,
-                "missing": record.sessions_missing,
-                "quarantined": record.quarantined,
-                "requests": sum(record.requests_by_kind.values()),
-                "kinds": orjson.dumps(dict(record.requests_by_kind), option=orjson.OPT_SORT_KEYS).decode(),
-                "error": record.error,
-            },
-        )
+        connection.execute("delete from sync_runs where run_id = $run_id", {"run_id": run.run_id})
+        _insert(connection, _row(run, outcome))
+
+
+def run_batch(run: Run, outcome: Outcome) -> pa.RecordBatch:
+    """The run as one row for the lake."""
+    return pa.RecordBatch.from_pylist([_row(run, outcome)], schema=schema.SYNC_RUNS.arrow_schema)
+
+
+def _row(run: Run, outcome: Outcome | None) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "run_id": run.run_id,
+        "appliance": run.appliance,
+        "kind": run.kind,
+        "status": "running",
+        "strategy": run.strategy,
+        "started_at": naive_utc(run.started_at),
+        "range_start": run.range_start and naive_utc(run.range_start),
+        "range_end": run.range_end and naive_utc(run.range_end),
+        "spsetl_version": run.version,
+    }
+    if outcome is None:
+        return row
+    kinds = orjson.dumps(dict(outcome.requests_by_kind), option=orjson.OPT_SORT_KEYS).decode()
+    return row | {
+        "status": outcome.status,
+        "finished_at": naive_utc(outcome.finished_at),
+        "seconds": outcome.seconds,
+        "watermark": outcome.watermark and naive_utc(outcome.watermark),
+        "sessions_seen": outcome.sessions_seen,
+        "sessions_new": outcome.sessions_new,
+        "sessions_changed": outcome.sessions_changed,
+        "sessions_missing": outcome.sessions_missing,
+        "quarantined": outcome.quarantined,
+        "requests": sum(outcome.requests_by_kind.values()),
+        "requests_by_kind": kinds,
+        "error": outcome.error,
+    }
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, row: Mapping[str, Any]) -> None:
+    names = ", ".join(row)
+    values = ", ".join(f"${name}" for name in row)
+    connection.execute(f"insert into sync_runs ({names}) values ({values})", dict(row))  # noqa: S608 our names
 
 
 def fetch_watermark(work: WorkDatabase, appliance: str) -> datetime | None:
     """Where the last complete sync of this appliance got to (aware UTC), or None before the first."""
-    row = work.connection.execute(
-        "select max(watermark) from sync_runs where appliance = $appliance and status = 'done'",
-        {"appliance": appliance},
-    ).fetchone()
-    return row[0].replace(tzinfo=UTC) if row and row[0] else None
+    return _moment(
+        work,
+        "select max(watermark) from sync_runs where appliance = $appliance and status = 'done' and kind = 'sync'",
+        appliance,
+    )
+
+
+def fetch_last_done(work: WorkDatabase, appliance: str) -> datetime | None:
+    """When the last complete sync of this appliance began (aware UTC), or None before the first."""
+    return _moment(
+        work,
+        "select max(started_at) from sync_runs where appliance = $appliance and status = 'done' and kind = 'sync'",
+        appliance,
+    )
+
+
+def fetch_newest_start(work: WorkDatabase, appliance: str) -> datetime | None:
+    """The newest start_time of the copy (aware UTC), or None while it is empty."""
+    return _moment(work, "select max(start_time) from sessions where appliance = $appliance", appliance)
+
+
+def _moment(work: WorkDatabase, query: str, appliance: str) -> datetime | None:
+    row = work.connection.execute(query, {"appliance": appliance}).fetchone()
+    return aware_utc(row[0]) if row and row[0] else None
 
 
 def count_sessions_since(work: WorkDatabase, appliance: str, start: datetime) -> int:
     """How many sessions of the copy started at or after `start`: what a window from there will hold at least."""
     row = work.connection.execute(
         "select count(*) from sessions where appliance = $appliance and start_time >= $start",
-        {"appliance": appliance, "start": naive(start)},
+        {"appliance": appliance, "start": naive_utc(start)},
     ).fetchone()
     return int(row[0]) if row else 0
-
-
-def fetch_newest_start(work: WorkDatabase, appliance: str) -> datetime | None:
-    """The newest start_time of the copy (aware UTC), or None while it is empty."""
-    row = work.connection.execute(
-        "select max(start_time) from sessions where appliance = $appliance", {"appliance": appliance}
-    ).fetchone()
-    return row[0].replace(tzinfo=UTC) if row and row[0] else None

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from graphlib import TopologicalSorter
 from pathlib import Path
 from shutil import copyfile
@@ -147,6 +148,16 @@ def create_macros(connection: duckdb.DuckDBPyConnection) -> None:
     }
     for name in TopologicalSorter(calls).static_order():
         connection.execute(macros[name])
+
+
+def naive_utc(time: datetime) -> datetime:
+    """The time as the tables hold it: UTC, without a zone."""
+    return time.astimezone(UTC).replace(tzinfo=None)
+
+
+def aware_utc(time: datetime) -> datetime:
+    """A time of the tables, with its zone."""
+    return time.replace(tzinfo=UTC)
 
 
 def quote_text(value: str) -> str:

@@ -1,16 +1,21 @@
 -- The sessions whose row in the copy is to be replaced, and the state of their details then: one row per session.
 -- The newest revision wins. Where there is no revision, or it stayed, another content that was fetched later wins.
--- Details are fetched again when the revision moved, or, where there is none, when the content did.
+-- Details are fetched again when the revision moved; when the content did where there is none, or after it was gone.
 with compared as (
     select
         incoming.appliance,
         incoming.session_key,
+        incoming.extracted_at,
         incoming.channels_status as incoming_channels_status,
         incoming.events_status as incoming_events_status,
         incoming.alerts_status as incoming_alerts_status,
+        incoming.trail_downloads_status as incoming_trail_downloads_status,
+        incoming.indexing_status as incoming_indexing_status,
         current_row.channels_status,
         current_row.events_status,
         current_row.alerts_status,
+        current_row.trail_downloads_status,
+        current_row.indexing_status,
         (current_row.session_key is null) as is_new,
         (incoming.row_hash is distinct from current_row.row_hash) as is_different,
         coalesce(incoming.revision > current_row.revision, false) as is_newer_revision,
@@ -25,7 +30,11 @@ with compared as (
 replaced as (
     select
         *,
-        is_new or is_newer_revision or (has_no_revision and is_different) as needs_details
+        (
+            is_new
+            or is_newer_revision
+            or (is_different and (has_no_revision or is_found_again))
+        ) as needs_details
     from compared
     where
         is_new
@@ -36,6 +45,7 @@ replaced as (
 select
     appliance,
     session_key,
+    extracted_at,
     is_new,
     needs_details,
     case when needs_details then incoming_channels_status else channels_status end as channels_status,
@@ -43,5 +53,10 @@ select
         when needs_details or events_status = 'not_indexed' then incoming_events_status
         else events_status
     end as events_status,
-    case when needs_details then incoming_alerts_status else alerts_status end as alerts_status
+    case when needs_details then incoming_alerts_status else alerts_status end as alerts_status,
+    case
+        when needs_details then incoming_trail_downloads_status
+        else trail_downloads_status
+    end as trail_downloads_status,
+    case when needs_details then incoming_indexing_status else indexing_status end as indexing_status
 from replaced

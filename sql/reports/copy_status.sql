@@ -9,17 +9,38 @@ with counted_sessions as (
         count(*) filter (where missing_since is not null)::bigint as missing_sessions,
         count(*) filter (
             where missing_since is null
-            and 'pending' in (channels_status, events_status, alerts_status)
-        )::bigint as sessions_with_pending_details
+            and 'pending' in (channels_status, events_status, alerts_status, trail_downloads_status, indexing_status)
+        )::bigint as sessions_with_pending_details,
+        count(*) filter (where events_status = 'not_indexed')::bigint as sessions_not_indexed
     from sessions
     group by appliance
 ),
 
-last_runs as (
+last_syncs as (
     select *
     from sync_runs
-    where status = 'done'
+    where status = 'done' and kind = 'sync'
     qualify row_number() over (partition by appliance order by finished_at desc) = 1
+),
+
+last_reconciliations as (
+    select
+        appliance,
+        max(finished_at)::timestamp as last_reconciled_at
+    from sync_runs
+    where status = 'done' and kind = 'reconcile'
+    group by appliance
+),
+
+counted_windows as (
+    select
+        appliance,
+        run_id,
+        count(*)::bigint as windows,
+        count(*) filter (where verdict = 'equal')::bigint as windows_equal,
+        count(*) filter (where verdict = 'differs')::bigint as windows_differing
+    from sync_windows
+    group by appliance, run_id
 ),
 
 counted_quarantine as (
@@ -31,20 +52,30 @@ counted_quarantine as (
 )
 
 select
-    last_runs.appliance::varchar as appliance,
-    last_runs.finished_at::timestamp as last_sync_at,
-    last_runs.run_id::varchar as last_run_id,
-    round(last_runs.seconds, 1)::double as last_sync_seconds,
-    last_runs.requests::bigint as last_sync_requests,
-    last_runs.watermark::timestamp as watermark,
+    last_syncs.appliance::varchar as appliance,
+    last_syncs.finished_at::timestamp as last_sync_at,
+    last_syncs.run_id::varchar as last_run_id,
+    last_syncs.strategy::varchar as last_sync_strategy,
+    round(last_syncs.seconds, 1)::double as last_sync_seconds,
+    last_syncs.requests::bigint as last_sync_requests,
+    last_syncs.watermark::timestamp as watermark,
+    coalesce(counted_windows.windows, 0)::bigint as windows_read,
+    coalesce(counted_windows.windows_equal, 0)::bigint as windows_equal_to_source_count,
+    coalesce(counted_windows.windows_differing, 0)::bigint as windows_differing,
+    last_reconciliations.last_reconciled_at,
     coalesce(counted_sessions.sessions, 0)::bigint as sessions,
     counted_sessions.oldest_start_time,
     counted_sessions.newest_start_time,
     coalesce(counted_sessions.active_sessions, 0)::bigint as active_sessions,
     coalesce(counted_sessions.missing_sessions, 0)::bigint as missing_sessions,
     coalesce(counted_sessions.sessions_with_pending_details, 0)::bigint as sessions_with_pending_details,
+    coalesce(counted_sessions.sessions_not_indexed, 0)::bigint as sessions_not_indexed,
     coalesce(counted_quarantine.quarantined_rows, 0)::bigint as quarantined_rows
-from last_runs
-left join counted_sessions on last_runs.appliance = counted_sessions.appliance
-left join counted_quarantine on last_runs.appliance = counted_quarantine.appliance
-order by last_runs.appliance
+from last_syncs
+left join counted_sessions on last_syncs.appliance = counted_sessions.appliance
+left join last_reconciliations on last_syncs.appliance = last_reconciliations.appliance
+left join counted_windows
+    on last_syncs.appliance = counted_windows.appliance
+    and last_syncs.run_id = counted_windows.run_id
+left join counted_quarantine on last_syncs.appliance = counted_quarantine.appliance
+order by last_syncs.appliance

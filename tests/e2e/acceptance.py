@@ -58,7 +58,7 @@ def content(warehouse: Path) -> list[Any]:
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         return [
             connection.execute(f"select count(*), bit_xor(hash(t)) from {table.name} t").fetchall()
-            for table in schema.LAKE_TABLES
+            for table in schema.COPIED_TABLES
         ]
 
 

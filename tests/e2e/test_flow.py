@@ -1,5 +1,6 @@
 """The Prefect flow: the same steps as `spsetl sync`, seen as tasks, with its outcome as an artifact."""
 
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -67,13 +68,35 @@ def test_the_flow_makes_an_equal_copy_and_tells_its_outcome(settings: Any, tmp_p
     world = World(WorldSpec(sessions=300, days=12))
     with Simulator(world) as simulator:
         settings(simulator)
-        outcome = nightly_sync()
+        [outcome] = nightly_sync()
     assert outcome["sessions"]["new"] == 300
     assert_equal_copy(world, tmp_path / "warehouse.duckdb", appliance="sps")
-    assert read_task_names() == {"window": 1, "details": 1}
+    assert read_task_names() == {"list": 1, "details": 2}
     [artifact] = [found for found in read_artifacts() if found.key == "spsetl-sync"]
     assert "| new | 300 |" in artifact.data
     assert "password" not in artifact.data
+
+
+def test_the_reconciliation_shows_its_counts_and_fails_where_they_differ(settings: Any, tmp_path: Path) -> None:
+    """A table of days as an artifact; an appliance that counts otherwise gives a Failed run."""
+    from flows.nightly_sync import nightly_sync  # noqa: PLC0415 see above
+    from flows.reconcile import reconcile  # noqa: PLC0415 see above
+
+    world = World(WorldSpec(sessions=60, days=4))
+    with Simulator(world) as simulator:
+        settings(simulator)
+        nightly_sync()
+        [outcome] = reconcile()
+    assert outcome["is_equal"]
+    artifacts = {found.key: found.data for found in read_artifacts()}
+    assert "equal" in artifacts["spsetl-reconcile"]
+    days = json.loads(artifacts["spsetl-reconcile-days"])
+    assert sum(row["copy"] for row in days if row["day"].startswith("2026")) == 59
+    with Simulator(world, Quirks(count_drift=2, histogram=False)) as simulator:
+        settings(simulator)
+        state = reconcile(return_state=True)
+    assert state.is_failed()
+    assert "differs" in str(state.message)
 
 
 def test_a_failed_sync_fails_the_run(settings: Any, tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spsetl import schema
-from spsetl.warehouse.merge import FetchedDetails, merge_details, merge_sessions, pending_details
+from spsetl.warehouse.details import FetchedDetails, count_pending, merge_details, pending_details, request_kinds
+from spsetl.warehouse.merge import merge_sessions
 from spsetl.warehouse.work import WorkDatabase
 
 BEGIN = datetime(2026, 11, 1)  # noqa: DTZ001 the tables hold UTC without a zone
@@ -51,6 +52,8 @@ def session_row(version: Version) -> dict[str, Any]:
         "channels_status": schema.PENDING,
         "events_status": schema.PENDING if version.indexed else schema.NOT_INDEXED,
         "alerts_status": schema.PENDING,
+        "trail_downloads_status": schema.NOT_REQUESTED,
+        "indexing_status": schema.NOT_REQUESTED,
         "extracted_at": BEGIN + timedelta(days=version.fetched),
         "run_id": f"run{version.fetched}",
     }
@@ -73,7 +76,14 @@ class Warehouse:
     def merge(self, versions: Sequence[Version]) -> None:
         """Merge one window's versions; each also has its content as a value of a list."""
         lists = [
-            {"appliance": "sps", "session_key": v.key, "field": "tags", "position": 0, "value": v.content}
+            {
+                "appliance": "sps",
+                "session_key": v.key,
+                "field": "tags",
+                "position": 0,
+                "value": v.content,
+                "extracted_at": BEGIN + timedelta(days=v.fetched),
+            }
             for v in versions
         ]
         files = {"sessions": self._write(schema.SESSIONS, [session_row(v) for v in versions])}
@@ -231,6 +241,72 @@ def test_a_session_that_returns_is_no_longer_missing() -> None:
         house.work.connection.execute("update sessions set missing_since = $at", {"at": BEGIN + timedelta(days=1)})
         house.merge([Version("a", 1, "one", 2)])
         assert house.rows("select missing_since from sessions") == [(None,)]
+
+
+def missing_file(house: Warehouse, keys: list[str], *, day: int, end: datetime | None = None) -> dict[str, list[str]]:
+    """What a window that began at BEGIN and held these sessions no more wrote."""
+    rows = [
+        {
+            "appliance": "sps",
+            "session_key": key,
+            "window_start": BEGIN,
+            "window_end": end,
+            "extracted_at": BEGIN + timedelta(days=day),
+            "run_id": f"run{day}",
+        }
+        for key in keys
+    ]
+    return {"missing_sessions": house._write(schema.MISSING_SESSIONS, rows)}
+
+
+def test_what_a_window_held_no_more_is_marked_and_not_asked_for() -> None:
+    """Once, with the time of the first look; details of what is gone are not asked for."""
+    with warehouse() as house:
+        house.merge([Version("a", 1, "one", 0), Version("_b", 1, "one", 0)])
+        for day, expected in ((1, 1), (2, 0)):
+            with house.work.transaction() as connection:
+                merged = merge_sessions(connection, missing_file(house, ["a"], day=day))
+            assert merged.missing == expected
+        marks = dict(house.rows("select session_key, missing_since from sessions"))
+        assert marks == {"a": BEGIN + timedelta(days=1), "_b": None}
+        assert house.fetch_details() == ["_b"]
+
+
+@pytest.mark.parametrize(
+    ("day", "end"),
+    [
+        pytest.param(1, BEGIN, id="the session now starts outside of that window"),
+        pytest.param(0, None, id="the session was fetched later than the window was read"),
+    ],
+)
+def test_a_session_that_was_found_elsewhere_meanwhile_is_not_gone(day: int, end: datetime | None) -> None:
+    """Its start moved into another window, which has it."""
+    with warehouse() as house:
+        house.merge([Version("a", 1, "one", 0)])
+        with house.work.transaction() as connection:
+            assert merge_sessions(connection, missing_file(house, ["a"], day=day, end=end)).missing == 0
+        assert house.rows("select missing_since from sessions") == [(None,)]
+
+
+def test_kinds_that_are_not_wanted_leave_the_queue_and_come_back() -> None:
+    """What SPSETL_DETAILS leaves out is told apart from what waits, and from what there is none of."""
+    with warehouse() as house:
+        house.merge([Version("a", 1, "one", 0), Version("_b", 1, "one", 0, indexed=False)])
+        request_kinds(house.work, appliance="sps", kinds=["events"])
+        assert count_pending(house.work, appliance="sps") == 1
+        statuses = "select session_key, channels_status, events_status from sessions order by all"
+        assert house.rows(statuses) == [("_b", "not_requested", "not_indexed"), ("a", "not_requested", "pending")]
+        assert house.fetch_details() == ["a"]
+        request_kinds(house.work, appliance="sps", kinds=["events", "channels"])
+        assert house.rows(statuses) == [("_b", "pending", "not_indexed"), ("a", "pending", "fetched")]
+        assert house.fetch_details() == ["_b", "a"]
+
+
+def test_lists_are_those_of_the_version_that_won() -> None:
+    """Also where one step read a session twice."""
+    with warehouse() as house:
+        house.merge([Version("a", 2, "new", 1), Version("a", 1, "old", 0)])
+        assert house.contents == {"a": (2, "new")}
 
 
 def _fail_amid_a_transaction(house: Warehouse) -> None:

@@ -1,4 +1,4 @@
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal
 
 import orjson
@@ -9,6 +9,7 @@ from spsetl.simulator import Quirks, World, WorldSpec
 from spsetl.simulator.appliance import Appliance, Request
 from spsetl.simulator.histogram import count_bins
 from spsetl.simulator.logins import Credentials
+from spsetl.simulator.query import compile_query, read_query
 from spsetl.simulator.search import Filter, Search
 from spsetl.simulator.statistics import count_values
 from spsetl.simulator.times import DAY, ParsedTime, iso, parse_time
@@ -30,6 +31,18 @@ QUERIES = st.recursive(
     max_leaves=6,
 )
 MOMENTS = st.integers(0, 8 * DAY).map(lambda ms: FIRST - 2 * DAY + ms)
+# Ends of ranges of start_time, in every spelling.
+ENDS = st.one_of(
+    st.just("*"),
+    MOMENTS.map(iso),
+    MOMENTS.map(lambda ms: iso(ms, 330)),
+    MOMENTS.map(lambda ms: f'"{iso(ms, -420)}"'),
+    MOMENTS.map(lambda ms: iso(ms)[:10]),
+    MOMENTS.map(lambda ms: f"{ms / 1000:.3f}"),
+)
+RANGES = st.tuples(st.sampled_from("[{"), ENDS, ENDS, st.sampled_from("]}")).map(
+    lambda parts: f"start_time:{parts[0]}{parts[1]} TO {parts[2]}{parts[3]}"
+)
 READINGS = st.sampled_from(["literal", "overlap"])
 
 
@@ -60,6 +73,17 @@ def test_and_and_or_are_intersection_and_union(left: str, right: str) -> None:
     one, other = keys(world, Filter(left)), keys(world, Filter(right))
     assert keys(world, Filter(f"({left}) AND ({right})")) == one & other
     assert keys(world, Filter(f"({left}) OR ({right})")) == one | other
+
+
+@given(ranges=st.lists(RANGES, min_size=1, max_size=3), q=st.none() | QUERIES)
+def test_cutting_the_sorted_list_is_looking_at_each_session(ranges: list[str], q: str | None) -> None:
+    """Ranges of start_time, however spelled and joined, leave what the whole expression lets pass."""
+    world = search()
+    text = " AND ".join([*ranges, *([q] if q else [])])
+    passes = compile_query(text)
+    expected = [s.key for s in world.everything() if passes(partial(world.value, s))]
+    assert [session.key for session in world.matches(Filter(text))] == expected
+    assert q is not None or read_query(text).rest is None
 
 
 @given(start=st.none() | MOMENTS, end=st.none() | MOMENTS, reading=READINGS)
@@ -93,6 +117,25 @@ def test_pages_part_the_list(limit: int, sort: str) -> None:
         offset = offset + limit if answer["meta"]["next"] else None
     assert walked == [session.key for session in appliance.search.sorted_matches(Filter(sort=sort))]
     assert len(set(walked)) == SPEC.sessions
+
+
+@given(count=st.integers(0, 400), limit=st.integers(1, 120))
+def test_pages_part_given_events(count: int, limit: int) -> None:
+    """Page by page, with any limit, as many events come as were given, each once and in order."""
+    world = World(WorldSpec(sessions=1))
+    key = world.keys()[0]
+    world.give_events(key, count)
+    appliance = Appliance(world, Quirks(), Credentials("a", "b"))
+    walked: list[dict[str, object]] = []
+    while True:
+        params = {"limit": str(limit), "offset": str(len(walked))}
+        request = Request("events", "", params, {}, key)
+        answer = orjson.loads(appliance.details.answer(request, world.find(key)).body)
+        walked += answer["items"]
+        if answer["meta"]["next"] is None:
+            break
+    assert walked == world.events(key)
+    assert len({event["record_id"] for event in walked}) == count
 
 
 @given(start=MOMENTS, length=st.integers(1, 3 * DAY), unit=st.sampled_from(["hour", "day", "week"]), reading=READINGS)

@@ -80,7 +80,7 @@ def test_batches_have_the_tables_schemas(flattener: Flattener) -> None:
         flattener.add_details(table, "k", [{"key": "1", "record_id": 1, "body": {}}], extracted_at=NOW)
     taken = flattener.take()
 
-    assert set(taken) == {table.name for table in schema.LAKE_TABLES}
+    assert set(taken) == {table.name for table in schema.COPIED_TABLES}
     for name, batch in taken.items():
         assert batch.schema == BY_NAME[name].arrow_schema
 

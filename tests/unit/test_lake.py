@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from spsetl import lake as lake_module
 from spsetl.errors import StorageError
 from spsetl.lake import Disk, Lake, LakeWriter
+from spsetl.lake import writer as writer_module
 from spsetl.schema import SESSION_LISTS, SESSION_SCORES, SESSIONS, Table
 
 REPOSITORY = Path(__file__).parents[2]
@@ -141,8 +141,8 @@ def test_small_batches_are_gathered(
     lake: Lake, monkeypatch: pytest.MonkeyPatch, rows: int, size: int, groups: list[int]
 ) -> None:
     """Rows wait until they make a good row group, by number or by size, and never longer."""
-    monkeypatch.setattr(lake_module, "ROW_GROUP_ROWS", rows + 2)
-    monkeypatch.setattr(lake_module, "ROW_GROUP_BYTES", size)
+    monkeypatch.setattr(writer_module, "ROW_GROUP_ROWS", rows + 2)
+    monkeypatch.setattr(writer_module, "ROW_GROUP_BYTES", size)
     with writer(lake) as part:
         for _ in range(5):
             part.write({"sessions": batch_of(SESSIONS, *"abcd")})
@@ -292,14 +292,14 @@ import os, resource, signal
 from pathlib import Path
 from random import Random
 import pyarrow as pa
-from spsetl import lake
 from spsetl.errors import StorageError
+from spsetl.lake import Lake, writer
 from spsetl.schema import EVENTS
 
-lake.ROW_GROUP_ROWS = 1000
+writer.ROW_GROUP_ROWS = 1000
 def write(before, after):
     before()
-    with lake.Lake(Path(sys.argv[1])).writer(appliance="sps-1", run_id="run-1", part="p") as part:
+    with Lake(Path(sys.argv[1])).writer(appliance="sps-1", run_id="run-1", part="p") as part:
         for n in range(10):
             rows = [{"content": Random(1000 * n + i).randbytes(200).hex()} for i in range(1000)]
             part.write({"events": pa.RecordBatch.from_pylist(rows, schema=EVENTS.arrow_schema)})
@@ -346,7 +346,7 @@ def test_tidying_spares_what_is_whole(lake: Lake) -> None:
 
 def test_rows_of_any_number_come_back(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """However rows are cut into batches, the file holds all of them in their order."""
-    monkeypatch.setattr(lake_module, "ROW_GROUP_ROWS", 7)
+    monkeypatch.setattr(writer_module, "ROW_GROUP_ROWS", 7)
     keys = [f"{n:04}" for n in range(500)]
     random = Random(5)  # noqa: S311 any cuts will do, the same each time
     with writer(lake) as part:

@@ -105,7 +105,14 @@ def test_every_setting_can_be_set_in_each_place(write_toml: WriteToml) -> None:
     values = {"url": "https://sps.example.com", "username": "u", "password": "p", "password_file": "f"}
     values |= {"login_method": "local", "client_cert": "c", "ca_file": "a", "verify_tls": "false", "appliance": "x"}
     values |= {"data_dir": "d", "concurrency": "3", "timeout": "4", "lookback": "5", "strategy": "windows"}
-    values |= {"details": "events"}
+    values |= {"details": "events", "snapshot_busy": "wait", "quiet_hours": "21:55-22:30", "sweep_requests": "6"}
+    values |= {
+        "sweep_days": "8",
+        "indexing_days": "9",
+        "most_missing": "1.5",
+        "max_requests": "10",
+        "max_minutes": "11",
+    }
     write_toml("\n".join(f'{name} = "{value}"' for name, value in values.items()))
 
     from_file = load_settings(environ={})
@@ -151,13 +158,6 @@ def test_unknown_key_of_the_file_is_refused(write_toml: WriteToml) -> None:
     assert refusal({}) == "user_name in spsetl.toml is no setting; the nearest is username"
 
 
-def test_tables_of_appliances_are_refused(write_toml: WriteToml) -> None:
-    """[appliances.NAME] is not understood, and not skipped in silence either."""
-    write_toml('[appliances.north]\nurl = "https://sps.example.com"')
-
-    assert "top level" in refusal({})
-
-
 @pytest.mark.parametrize("content", [b"concurrency = ", b"\xff\xfe", b"concurrency = 3\nconcurrency = 4"])
 def test_broken_file_is_refused(tmp_path: Path, content: bytes) -> None:
     """What is no TOML is named as such."""
@@ -186,8 +186,6 @@ def test_named_file_must_exist(tmp_path: Path) -> None:
         ("LOOKBACK", "inf"),
         ("VERIFY_TLS", "perhaps"),
         ("STRATEGY", "snapshots"),
-        ("DETAILS", "channels,evnts"),
-        ("DETAILS", "events,none"),
         ("USERNAME", "domain:user"),
         ("APPLIANCE", "../other"),
         ("APPLIANCE", "a b"),
@@ -212,31 +210,6 @@ def test_message_names_the_place_of_the_value(write_toml: WriteToml) -> None:
     assert refusal({"SPSETL_CONCURRENCY": "0"}, {"concurrency": -1}).startswith("argument concurrency ")
     with pytest.raises(SettingsError, match=f"^concurrency in {file} "):
         load_settings(file=file, environ={})
-
-
-@pytest.mark.parametrize(
-    ("text", "details"),
-    [
-        ('"channels, events,alerts"', ("channels", "events", "alerts")),
-        ('"none"', ()),
-        ('"alerts,channels"', ("channels", "alerts")),
-        ('["alerts"]', ("alerts",)),
-        ("[]", ()),
-    ],
-)
-def test_details_are_some_of_three(write_toml: WriteToml, text: str, details: tuple[str, ...]) -> None:
-    """Details are named with commas or as a list of TOML, in whatever order."""
-    write_toml(f"details = {text}")
-
-    assert load_settings(environ={}).details == details
-
-
-@pytest.mark.parametrize("text", ['["evnts"]', "3", "[3]", '[["events"]]'])
-def test_other_details_are_refused(write_toml: WriteToml, text: str) -> None:
-    """A misspelt detail in a list is not skipped in silence."""
-    write_toml(f"details = {text}")
-
-    assert "must be none, or some of channels, events, alerts" in refusal({})
 
 
 @pytest.mark.parametrize("edge", [{"concurrency": 1}, {"concurrency": 64}, {"timeout": 0.001}, {"lookback": 0}])

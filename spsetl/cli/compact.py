@@ -1,0 +1,40 @@
+"""`spsetl compact`: the lake's small files gathered by month."""
+
+import sys
+from dataclasses import asdict
+
+import orjson
+
+from spsetl.cli.options import DataOptions
+from spsetl.errors import UsageError
+from spsetl.lake import Lake, compact_lake
+from spsetl.sync.lock import hold_lock
+from spsetl.sync.places import Places
+
+DEFAULTS = DataOptions()
+
+
+def compact(*, options: DataOptions = DEFAULTS, json: bool = False) -> int:
+    """Gather the lake's many small files into few large ones, by table, appliance and month; no row is lost or changed.
+
+    It can be stopped at any moment and run again. The warehouse stays as it is.
+
+    Args:
+        options: Where the copy is.
+        json: One JSON object on stdout.
+    """
+    places = Places.of(options.load().data_dir)
+    if not places.lake.is_dir():
+        raise UsageError(f"there is no lake at {places.lake}: see SPSETL_DATA_DIR, or run spsetl sync")
+    places.prepare()
+    with hold_lock(places.private):
+        report = compact_lake(Lake(places.lake))
+    if json:
+        print(orjson.dumps(asdict(report)).decode())
+        return 0
+    print(
+        f"{report.files_before:,} files of {report.bytes_before:,} bytes became "
+        f"{report.files_after:,} files of {report.bytes_after:,} bytes, {report.rows:,} rows",
+        file=sys.stderr,
+    )
+    return 0

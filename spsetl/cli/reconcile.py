@@ -1,0 +1,60 @@
+"""`spsetl reconcile`: the appliance's counts beside the copy's."""
+
+import sys
+
+import orjson
+
+from spsetl.analysis.times import read_end, read_start
+from spsetl.cli.complaint import complain
+from spsetl.cli.options import SyncOptions
+from spsetl.cli.terminal import print_table, show_progress
+from spsetl.settings import Settings
+from spsetl.sync import ReconcileReport, ThreadRunner, exit_code_of, run_each, run_reconcile
+
+DEFAULTS = SyncOptions()
+
+
+def reconcile(
+    *, start: str | None = None, end: str | None = None, options: SyncOptions = DEFAULTS, json: bool = False
+) -> int:
+    """Compare the appliance's own counts with the copy, day by day; what differs is read again and compared again.
+
+    Ends with exit code 3 if a difference stays.
+
+    Args:
+        start: Sessions that started at or after this: 2026-11-01, or with a time; all by default.
+        end: Sessions that started before this; a date without a time is the end of that day.
+        options: Which appliance, and where the copy is.
+        json: One JSON object on stdout.
+    """
+    first, last = read_start(start) if start else None, read_end(end) if end else None
+
+    def run(settings: Settings) -> ReconcileReport:
+        with show_progress() as progress:
+            return run_reconcile(settings, start=first, end=last, runner=ThreadRunner(), progress=progress)
+
+    all_settings = options.load_all()
+    if len(all_settings) == 1:
+        report = run(all_settings[0])
+        _show(report, json=json)
+        return 0 if report.is_complete else 3
+    done = run_each(all_settings, run, complain=complain)
+    for one in done:
+        if one.report:
+            _show(one.report, json=json)
+    return exit_code_of(done)
+
+
+def _show(report: ReconcileReport, *, json: bool) -> None:
+    if json:
+        print(orjson.dumps(report.as_json()).decode())
+        return
+    rows = [(one.what, one.source, one.copy, one.verdict) for one in (*report.days, *report.protocols)]
+    print_table(["day, or protocol", report.appliance, "copy", "verdict"], rows)
+    differing = sum(one.verdict == "differs" for one in (*report.days, *report.protocols))
+    uncounted = sum(one.verdict == "uncounted" for one in report.days)
+    print(
+        f"{report.appliance}: {len(report.days)} days compared, {differing} differences stay, {uncounted} days that "
+        f"the appliance does not count; {sum(report.requests.values()):,} requests in {report.seconds:,.1f} s",
+        file=sys.stderr,
+    )

@@ -1,0 +1,98 @@
+"""What is in the lake's files: told by their footers, and read in pieces that fit in memory."""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from spsetl.lake.folders import Folders
+from spsetl.lake.names import may_be_compacted
+from spsetl.lake.storage import Storage, damaged, reading_errors
+
+# Of a compacted file: the month of its runs, and the files whose rows it holds, as they were called below the lake.
+MONTH: Final = "spsetl.month"
+REPLACES: Final = "spsetl.replaces"
+
+_BATCH_ROWS: Final = 4096
+
+
+@dataclass(frozen=True)
+class Footer:
+    """What a file says of itself.
+
+    Attributes:
+        rows: How many it has.
+        columns: Their names and types.
+        told: What spsetl wrote there: `spsetl.table`, `spsetl.appliance`, …; empty in a file from elsewhere.
+    """
+
+    rows: int
+    columns: pa.Schema
+    told: Mapping[str, str]
+
+
+def read_footer(storage: Storage, path: str) -> Footer:
+    """What the file says of itself.
+
+    Raises:
+        StorageError: It cannot be read or is damaged.
+    """
+    with reading_errors(path), storage.files.open_input_file(path) as source:
+        metadata = pq.read_metadata(source)
+        raw = metadata.metadata or {}
+        told = {key.decode(): value.decode() for key, value in raw.items() if key.startswith(b"spsetl.")}
+        return Footer(metadata.num_rows, metadata.schema.to_arrow_schema(), told)
+
+
+def read_batches(storage: Storage, path: str, columns: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """All rows of the file in these columns; those that the file has not are NULL.
+
+    Raises:
+        StorageError: The file cannot be read or is damaged.
+    """
+    found = 0
+    with reading_errors(path), storage.files.open_input_file(path) as source:
+        file = pq.ParquetFile(source)
+        for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+            found += batch.num_rows
+            yield _conform(batch, columns)
+        expected = file.metadata.num_rows
+    if found != expected:
+        raise damaged(path, f"{found} rows of {expected} can be read")
+
+
+def _conform(batch: pa.RecordBatch, columns: pa.Schema) -> pa.RecordBatch:
+    names = set(batch.schema.names)
+    arrays = [
+        batch.column(field.name) if field.name in names else pa.nulls(batch.num_rows, field.type) for field in columns
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=columns)
+
+
+def find_replaced(folders: Folders, paths: Collection[str]) -> dict[str, set[str]]:
+    """By the compacted files among the paths, those of the other paths that each replaces.
+
+    Raises:
+        StorageError: A compacted file cannot be read or is damaged.
+    """
+    present = set(paths)
+    found: dict[str, set[str]] = {}
+    for path in sorted(filter(may_be_compacted, present)):
+        replaced = present & replaced_by(folders, path)
+        if replaced:
+            found[path] = replaced
+    return found
+
+
+def replaced_by(folders: Folders, path: str) -> set[str]:
+    """The files whose rows a compacted file holds, whether they are still there or not; none if it is no such file.
+
+    Raises:
+        StorageError: It cannot be read or is damaged.
+    """
+    told = read_footer(folders.storage, path).told.get(REPLACES, "[]")
+    with reading_errors(path):
+        return {f"{folders.root}/{name}" for name in json.loads(told)}

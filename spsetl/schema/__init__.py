@@ -1,0 +1,90 @@
+"""Every table of the copy, once: columns, types, where each comes from, and what it means.
+
+Parquet schemas, DuckDB tables, their comments and the README's tables are all made from here.
+Field names and meanings: SPS REST API Reference Guide, "Audited sessions", "Session events", "Session alerts".
+"""
+
+from typing import Final
+
+from spsetl.schema.details import ALERTS, CHANNELS, EVENTS, INDEXING, TRAIL_DOWNLOADS
+from spsetl.schema.fields import (
+    INDEX_STATUS,
+    INDEX_STATUS_FINAL,
+    INDEX_STATUS_WITHOUT_EVENTS,
+    LINK_FIELDS,
+    LIST_FIELDS,
+    SCORE_DETAILS,
+)
+from spsetl.schema.records import (
+    APPLIANCES,
+    DETAIL_FETCHES,
+    MISSING_SESSIONS,
+    QUARANTINE,
+    SYNC_RUNS,
+    SYNC_WINDOWS,
+)
+from spsetl.schema.sessions import SESSION_LISTS, SESSION_SCORES, SESSIONS
+from spsetl.schema.statuses import FETCHED, GONE, NOT_INDEXED, NOT_REQUESTED, PENDING
+from spsetl.schema.types import Column, Kind, Table
+
+__all__ = [
+    "ALERTS",
+    "APPLIANCES",
+    "BY_NAME",
+    "CHANNELS",
+    "COPIED_TABLES",
+    "DETAIL_FETCHES",
+    "DETAIL_TABLES",
+    "EVENTS",
+    "FETCHED",
+    "GONE",
+    "INDEXING",
+    "INDEX_STATUS",
+    "INDEX_STATUS_FINAL",
+    "INDEX_STATUS_WITHOUT_EVENTS",
+    "LAKE_TABLES",
+    "LINK_FIELDS",
+    "LIST_FIELDS",
+    "MISSING_SESSIONS",
+    "NOT_INDEXED",
+    "NOT_REQUESTED",
+    "PENDING",
+    "QUARANTINE",
+    "SCORE_DETAILS",
+    "SESSIONS",
+    "SESSION_LISTS",
+    "SESSION_SCORES",
+    "SESSION_TABLES",
+    "SYNC_RUNS",
+    "SYNC_WINDOWS",
+    "TABLES",
+    "TRAIL_DOWNLOADS",
+    "Column",
+    "Kind",
+    "Table",
+    "as_markdown",
+]
+
+SESSION_TABLES: Final = (SESSIONS, SESSION_LISTS, SESSION_SCORES)
+DETAIL_TABLES: Final = (CHANNELS, EVENTS, ALERTS, TRAIL_DOWNLOADS, INDEXING)
+COPIED_TABLES: Final = (*SESSION_TABLES, *DETAIL_TABLES, QUARANTINE)
+TABLES: Final = (*COPIED_TABLES, SYNC_RUNS, SYNC_WINDOWS, APPLIANCES)
+# What the warehouse can be made from: the rows themselves, and what it otherwise only knows by having seen it happen.
+LAKE_TABLES: Final = (*COPIED_TABLES, SYNC_RUNS, SYNC_WINDOWS, DETAIL_FETCHES, MISSING_SESSIONS)
+BY_NAME: Final = {table.name: table for table in {*TABLES, *LAKE_TABLES}}
+
+
+def as_markdown() -> str:
+    """The tables as the README shows them: a heading, a sentence and a table of columns each."""
+    parts = []
+    for table in TABLES:
+        rows = [
+            f"| `{c.name}` | {c.kind.sql_type} | {f'`{c.path}`' if c.path else ''} | {c.comment} |"
+            for c in table.columns
+        ]
+        key = ", ".join(f"`{name}`" for name in table.key)
+        head = f"#### `{table.name}`\n\n{table.comment}. Key: {key}.\n"
+        parts.append(
+            "\n".join([head, "| column | type | field of the API | meaning |", "|---|---|---|---|", *rows, ""])
+        )
+    return "\n".join(parts)

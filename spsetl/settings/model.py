@@ -1,0 +1,262 @@
+"""The settings themselves: names, bounds, meanings, and what a sync needs of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from spsetl.access import (
+    Access,
+    check_appliance,
+    check_ca_file,
+    check_client_cert,
+    check_url,
+    check_username,
+    is_readable_by_others,
+    read_password,
+)
+from spsetl.errors import SettingsError
+from spsetl.settings.values import DETAILS, check_quiet_hours, none_for_none, split_details
+
+PREFIX: Final = "SPSETL_"
+DEFAULT: Final = "default"
+
+_Text = Annotated[str, Field(min_length=1)]
+_File = Annotated[Path, AfterValidator(Path.expanduser)]
+_None = BeforeValidator(none_for_none)
+
+
+@dataclass(frozen=True)
+class Origins:
+    """Where values came from. It makes no difference between settings.
+
+    Attributes:
+        places: By the settings' names, for example `SPSETL_URL` or `[appliances.a] url in spsetl.toml`.
+        section: `[appliances.a]`, where one was applied.
+        refusal: Why no appliance may be reached with these settings.
+    """
+
+    places: Mapping[str, str] = field(default_factory=dict, compare=False)
+    section: str | None = field(default=None, compare=False)
+    refusal: str | None = field(default=None, compare=False)
+
+
+class Settings(BaseSettings):
+    """All settings. Only `data_dir` is needed to read a copy; `for_appliance` checks what a sync needs.
+
+    Made by `load_settings` and `load_appliances`; made directly, it reads neither a file nor the environment.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    url: Annotated[_Text, AfterValidator(check_url)] | None = Field(
+        None, description="Address of the appliance", examples=["https://sps.example.com"]
+    )
+    username: Annotated[_Text, AfterValidator(check_username)] | None = Field(
+        None, description="User that may search all sessions", examples=["auditor"]
+    )
+    password: SecretStr | None = Field(
+        None, description="The user's password; better kept in a file of its own", examples=["a text in quotes"]
+    )
+    password_file: _File | None = Field(
+        None, description="File that holds nothing but the password", examples=["/etc/spsetl/password"]
+    )
+    login_method: _Text | None = Field(
+        None, description="Login method of the appliance, where it has several", examples=["local"]
+    )
+    client_cert: _File | None = Field(
+        None,
+        description="PEM file with a client certificate and its unencrypted key, to log in without a password",
+        examples=["/etc/spsetl/client.pem"],
+    )
+    ca_file: _File | None = Field(
+        None,
+        description="PEM file with the CA that signed the appliance's certificate",
+        examples=["/etc/spsetl/ca.pem"],
+    )
+    verify_tls: bool = Field(
+        default=True, description="Whether to check the appliance's certificate", examples=["true"]
+    )
+    appliance: Annotated[_Text, AfterValidator(check_appliance)] | None = Field(
+        None,
+        description="Name of the appliance in the copy; where spsetl.toml has several, the only one to sync",
+        examples=["sps1"],
+    )
+    data_dir: _File = Field(Path("data"), description="Where the copy is kept", examples=["/var/lib/spsetl"])
+    concurrency: int = Field(8, ge=1, le=64, description="Requests under way at the same time", examples=[8])
+    timeout: float = Field(60, gt=0, le=86400, description="Seconds that the appliance may stay silent", examples=[60])
+    lookback: float = Field(
+        72,
+        ge=0,
+        le=87600,
+        description="Hours before the newest session of the last sync that are listed again",
+        examples=[72],
+    )
+    strategy: Literal["auto", "windows", "snapshot"] = Field(
+        "auto",
+        description="How the list is walked: auto takes a snapshot where the appliance has them, else windows",
+        examples=["auto"],
+    )
+    snapshot_busy: Literal["windows", "wait"] = Field(
+        "windows",
+        description="While another holds the appliance's only snapshot: list by windows, or wait until it is free",
+        examples=["windows"],
+    )
+    details: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_details)] = Field(
+        DETAILS,
+        description=(
+            "Which details of each session are fetched, with commas between them: "
+            "channels, events, alerts, trail_downloads, indexing; or none"
+        ),
+        examples=["channels,events,alerts"],
+    )
+    quiet_hours: Annotated[Annotated[str, AfterValidator(check_quiet_hours)] | None, _None] = Field(
+        None,
+        description="Local times without requests, for example 21:55-22:30; several with commas between them",
+        examples=["21:55-22:30"],
+    )
+    sweep_requests: int = Field(
+        1000,
+        ge=0,
+        description="Requests a night for looking for changes in everything older than the look-back",
+        examples=[1000],
+    )
+    sweep_days: int = Field(
+        7,
+        ge=1,
+        le=3650,
+        description="Days within which all of that is looked at, even where so many requests a night do not suffice",
+        examples=[7],
+    )
+    indexing_days: int = Field(
+        30,
+        ge=0,
+        le=3650,
+        description="Days after which a session that was never indexed is no longer looked at each night",
+        examples=[30],
+    )
+    most_missing: float = Field(
+        10,
+        ge=0,
+        le=100,
+        description="Percent of an appliance's sessions that may vanish between two syncs; more stops the sync",
+        examples=[10],
+    )
+    max_requests: Annotated[Annotated[int, Field(ge=1)] | None, _None] = Field(
+        None,
+        description="Requests of a sync after which further details wait for the next one; the list is read whole",
+        examples=[100000],
+    )
+    max_minutes: Annotated[Annotated[float, Field(gt=0, le=525600)] | None, _None] = Field(
+        None,
+        description="Minutes of a sync after which further details wait for the next one; the list is read whole",
+        examples=[240],
+    )
+
+    _origins: Origins = PrivateAttr(default_factory=Origins)
+
+    @classmethod
+    def settings_customise_sources(  # noqa: D102 - pydantic-settings' hook
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings' signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)  # load_settings reads the others, to say of each value where it came from
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], origins: Origins) -> "Settings":
+        """The settings with these values, and where they came from.
+
+        Raises:
+            pydantic.ValidationError: A value is wrong.
+        """
+        settings = cls(**values)
+        settings._origins = origins
+        return settings
+
+    @property
+    def origins(self) -> Mapping[str, str]:
+        """Where the value of each setting came from, by the setting's name; never a value."""
+        given = {name: f"argument {name}" for name in self.model_fields_set}
+        return {name: self._origins.places.get(name, given.get(name, DEFAULT)) for name in type(self).model_fields}
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is allowed and yet unwise, one line each, for the command line to print."""
+        remarks = []
+        if self.password_file and is_readable_by_others(self.password_file):
+            remarks.append(f"{self.password_file} can be read by other users; run: chmod 600 {self.password_file}")
+        if not self.verify_tls:
+            remarks.append(
+                f"{self._place('verify_tls')} is off: the appliance's certificate is not checked; "
+                f"set {self._place('ca_file')}"
+            )
+        return tuple(remarks)
+
+    def for_appliance(self) -> Access:
+        """What a sync needs, checked: the address, and how to log in.
+
+        Raises:
+            SettingsError: A setting is missing, contradicts another, or names a file that cannot be read.
+        """
+        place = self._place
+        if self._origins.refusal:
+            raise SettingsError(self._origins.refusal)
+        if self.url is None:
+            raise SettingsError(
+                f"{place('url')} is not set; set it to the appliance's address, https://sps.example.com"
+            )
+        if self.ca_file and not self.verify_tls:
+            raise SettingsError(
+                f"{place('ca_file')} is of no use while {place('verify_tls')} is off; unset one of the two"
+            )
+        password = self._password_of_login()
+        if self.ca_file:
+            check_ca_file(self.ca_file, place("ca_file"))
+        if self.client_cert:
+            check_client_cert(self.client_cert, place("client_cert"))
+        return Access(
+            url=self.url,
+            appliance=self.appliance or str(urlsplit(self.url).hostname),
+            username=self.username,
+            password=password,
+            login_method=self.login_method,
+            client_cert=self.client_cert,
+            ca_file=self.ca_file,
+            verify_tls=self.verify_tls,
+        )
+
+    def _password_of_login(self) -> SecretStr | None:
+        """The password, or None where a client certificate stands for it."""
+        place = self._place
+        has_password = self.password is not None or self.password_file is not None
+        if self.client_cert:
+            if self.username is None and not has_password:
+                return None
+            raise SettingsError(
+                f"{place('client_cert')} logs in without a user name and password; unset one or the other"
+            )
+        if self.username is None:
+            missing = place("username") if has_password else f"{place('username')} and {place('password')}"
+            raise SettingsError(f"{missing} must be set to log in; or set {place('client_cert')}")
+        if self.password is not None and self.password_file is not None:
+            raise SettingsError(f"{place('password')} and {place('password_file')} are both set; unset one of the two")
+        if self.password_file is not None:
+            return read_password(self.password_file, place("password_file"))
+        if self.password is None or not self.password.get_secret_value():
+            raise SettingsError(f"{place('password')} is not set; set it, or {place('password_file')}")
+        return self.password
+
+    def _place(self, name: str) -> str:
+        """The setting as messages name it: where its value came from, or where one would be set."""
+        origin = self.origins[name]
+        if origin != DEFAULT:
+            return origin
+        return f"{self._origins.section} {name}" if self._origins.section else PREFIX + name.upper()

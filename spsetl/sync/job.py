@@ -1,0 +1,199 @@
+"""What every run holds while it works: the lock, the appliance, the lake and the work database."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from threading import Event
+from uuid import uuid4
+
+from spsetl import __version__, schema
+from spsetl.access import Access
+from spsetl.appliance.client import Client
+from spsetl.appliance.quiet import QuietHours
+from spsetl.errors import SpsetlError
+from spsetl.lake import Lake
+from spsetl.settings import Settings
+from spsetl.sync.abilities import choose_strategy, ensure_capabilities, share_snapshot
+from spsetl.sync.budget import Budget
+from spsetl.sync.lock import hold_lock
+from spsetl.sync.places import Places
+from spsetl.sync.progress import Progress
+from spsetl.sync.report import SyncReport
+from spsetl.sync.runner import StepRunner
+from spsetl.sync.steps import Steps
+from spsetl.warehouse import checks, details, runs
+from spsetl.warehouse.publish import publish
+from spsetl.warehouse.work import WorkDatabase
+
+
+@dataclass
+class Job:
+    """One run under way."""
+
+    settings: Settings
+    client: Client
+    work: WorkDatabase
+    steps: Steps
+    runner: StepRunner
+    progress: Progress
+    report: SyncReport
+    run: runs.Run
+    began: float
+
+    @property
+    def appliance(self) -> str:
+        """Its name in the copy."""
+        return self.run.appliance
+
+    @contextmanager
+    def recorded(self, range_start: datetime | None, range_end: datetime | None) -> Iterator[None]:
+        """Say in sync_runs that the run is under way for this range of start_time, and at the end how it ended."""
+        self.run = replace(self.run, range_start=range_start, range_end=range_end)
+        runs.begin_run(self.work, self.run)
+        try:
+            yield
+            self._check()
+        except SpsetlError as error:
+            self._finish("failed", error=str(error))
+            raise
+        self._finish("done")
+
+    def _check(self) -> None:
+        results = checks.run_checks(self.work)
+        self.report.warnings += [f"{r.name}: {r.offending_rows} rows" for r in results if r.offending_rows]
+        checks.require_passed(results)
+
+    def _finish(self, status: str, *, error: str | None = None) -> None:
+        report = self.report
+        report.requests = self.client.requests_by_kind
+        report.seconds = time.monotonic() - self.began
+        report.details_pending = details.count_pending(self.work, appliance=self.appliance)
+        report.warnings += self._remarks()
+        newest = runs.fetch_newest_start(self.work, self.appliance)
+        is_watermark = self.run.kind == "sync" and status == "done"
+        outcome = runs.Outcome(
+            status=status,
+            finished_at=datetime.now(UTC),
+            seconds=report.seconds,
+            watermark=min(newest, self.run.started_at) if newest and is_watermark else None,
+            sessions_seen=report.sessions_seen,
+            sessions_new=report.sessions_new,
+            sessions_changed=report.sessions_changed,
+            sessions_missing=report.sessions_missing,
+            quarantined=report.quarantined,
+            requests_by_kind=report.requests,
+            error=error,
+        )
+        with self.steps.lake.writer(appliance=self.appliance, run_id=self.run.run_id, part="run") as writer:
+            writer.write({schema.SYNC_RUNS.name: runs.run_batch(self.run, outcome)})
+        runs.finish_run(self.work, self.run, outcome)
+
+    def _remarks(self) -> list[str]:
+        """What the appliance made difficult."""
+        remarks = []
+        if self.client.throttle_lowered:
+            remarks.append(f"the appliance was slow or busy: down to {self.client.lowest_concurrency} requests at once")
+        snapshots = self.steps.snapshots
+        if snapshots is not None and snapshots.was_busy:
+            remarks.append(
+                "the snapshot is held by another program or an earlier run: the live list was read in windows"
+            )
+        if snapshots is not None and snapshots.losses:
+            remarks.append(f"the snapshot was lost {snapshots.losses} times, and opened again")
+        return remarks
+
+
+@contextmanager
+def open_job(settings: Settings, *, kind: runs.RunKind, runner: StepRunner, progress: Progress) -> Iterator[Job]:
+    """Everything that a run needs, until the block ends; then what it merged is published.
+
+    A block that fails publishes nothing; what was merged before is kept, and not fetched again.
+
+    Raises:
+        SpsetlError: The settings are wrong, another holds the data directory, the appliance cannot be reached.
+    """
+    access, places = prepare(settings)
+    began, started_at = time.monotonic(), datetime.now(UTC)
+    with hold_lock(places.private), connect(settings, access, places, progress) as client:
+        lake = Lake(places.lake)
+        lake.remove_leftovers()
+        with WorkDatabase(places.work, published=places.published) as work:
+            run = runs.Run(
+                run_id=f"{started_at:%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}",
+                appliance=access.appliance,
+                kind=kind,
+                strategy="windows",
+                started_at=started_at,
+                range_start=None,
+                range_end=None,
+                version=__version__,
+            )
+            job = _make_job(settings, places, client, lake, work, runner, progress, run, began)
+            try:
+                yield job
+                work.checkpoint()
+            finally:
+                job.steps.close()
+        publish(places.work, places.published)
+    job.report.published = True
+
+
+def _make_job(  # noqa: PLR0917 - the parts of a job, once
+    settings: Settings,
+    places: Places,
+    client: Client,
+    lake: Lake,
+    work: WorkDatabase,
+    runner: StepRunner,
+    progress: Progress,
+    run: runs.Run,
+    began: float,
+) -> Job:
+    capabilities = ensure_capabilities(work, client, run.appliance)
+    strategy = choose_strategy(settings, capabilities)
+    stopping = Event()
+    is_snapshot = strategy == "snapshot"
+    steps = Steps(
+        client,
+        lake,
+        progress,
+        capabilities=capabilities,
+        snapshots=share_snapshot(settings, places, client, run.appliance, stopping) if is_snapshot else None,
+        budget=Budget.of(
+            lambda: client.requests_by_kind.total(),  # noqa: PLW0108 - a new counter each time
+            most_requests=settings.max_requests,
+            minutes=settings.max_minutes,
+        ),
+        appliance=run.appliance,
+        run_id=run.run_id,
+        concurrency=settings.concurrency,
+        stopping=stopping,
+    )
+    report = SyncReport(run_id=run.run_id, appliance=run.appliance, strategy=strategy)
+    return Job(settings, client, work, steps, runner, progress, report, replace(run, strategy=strategy), began)
+
+
+def prepare(settings: Settings) -> tuple[Access, Places]:
+    """How to reach the appliance, and the folders of the copy.
+
+    Raises:
+        SettingsError: A setting is missing or wrong, or the folders cannot be written.
+    """
+    access = settings.for_appliance()
+    places = Places.of(settings.data_dir)
+    places.prepare()
+    return access, places
+
+
+def connect(settings: Settings, access: Access, places: Places, progress: Progress) -> Client:
+    """A client that is as considerate as the settings say."""
+    return Client(
+        access,
+        concurrency=settings.concurrency,
+        timeout=settings.timeout,
+        quiet_hours=QuietHours.parse(settings.quiet_hours) if settings.quiet_hours else None,
+        on_quiet=lambda until: progress.say(f"quiet hours: no requests until {until:%H:%M}"),
+        user_agent_suffix=places.token,
+    )

@@ -1,0 +1,136 @@
+"""The phases that runs are made of: reading windows, fetching details, and seeing that not too much has gone."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+from spsetl import schema
+from spsetl.errors import IncompleteError, VanishedError
+from spsetl.extract.plan import Window
+from spsetl.sync.job import Job
+from spsetl.sync.reading import WindowTask
+from spsetl.sync.steps import FetchedBatch, FetchedWindow, batches_of
+from spsetl.warehouse import details, merge, runs
+from spsetl.warehouse.windows import DIFFERS, WindowKind, doubt_windows, record_window
+from spsetl.warehouse.work import naive_utc
+
+# Sessions whose details make one step: a second or two of requests. What a killed run loses is at most two of them.
+BATCH_SIZE = 250
+# A tiny copy loses a large share with each session that is cleaned up.
+_FEW_SESSIONS = 20
+
+
+def read_windows(job: Job, kind: WindowKind, windows: Sequence[Window]) -> None:
+    """Read windows side by side, and merge each as it comes."""
+    if not windows:
+        return
+    stages = ("windows", "swept" if kind == "sweep" else "sessions")
+    job.progress.begin(stages[0], len(windows))
+    job.progress.begin(stages[1], None)
+    steps = job.steps
+    tasks = _tasks(job, kind, windows)
+    for fetched in job.runner.map(kind, steps.fetch_window, tasks, workers=job.settings.concurrency, stop=steps.stop):
+        _merge_window(job, fetched)
+        job.progress.advance("windows", 1)
+    for stage in stages:
+        job.progress.finish(stage)
+
+
+def _tasks(job: Job, kind: WindowKind, windows: Iterable[Window]) -> Iterator[WindowTask]:
+    for window in windows:
+        yield WindowTask(kind, window, merge.fetch_known(job.work, job.appliance, window))
+
+
+def _merge_window(job: Job, fetched: FetchedWindow) -> None:
+    record, report = fetched.record, job.report
+    with job.work.transaction() as connection:
+        merged = merge.merge_sessions(connection, fetched.files)
+        if merged.rows_read != fetched.rows:
+            raise IncompleteError(
+                f"window {record.window}: {fetched.rows} sessions were written and {merged.rows_read} read back: "
+                "check the disk, and run again"
+            )
+        record_window(connection, record, appliance=job.appliance, run_id=job.run.run_id)
+    report.sessions_seen += record.distinct_keys
+    report.sessions_new += merged.new
+    report.sessions_changed += merged.changed
+    report.sessions_missing += merged.missing
+    report.quarantined += merged.quarantined
+    report.rows[schema.SESSIONS.name] += merged.new + merged.changed
+    if record.verdict == DIFFERS:
+        report.windows_differing += 1
+        report.warnings.append(
+            f"window {record.window}: {record.distinct_keys} sessions were listed, the appliance counts "
+            f"{record.source_count}; ask spsetl reconcile"
+        )
+
+
+def require_presence(job: Job, *, accept_missing: bool) -> None:
+    """Stop if too many sessions vanished since the last complete sync: rather a right was lost than so much data.
+
+    Raises:
+        VanishedError: More than `most_missing` percent, and nobody has accepted it.
+    """
+    since = runs.fetch_last_done(job.work, job.appliance)
+    counted = job.work.connection.execute(
+        "select count(*) filter (missing_since is null), "
+        "count(*) filter (missing_since > coalesce($since::timestamp, timestamp '1970-01-01')) "
+        "from sessions where appliance = $appliance",
+        {"appliance": job.appliance, "since": since and naive_utc(since)},
+    ).fetchone()
+    present, gone = counted or (0, 0)
+    limit = job.settings.most_missing
+    if accept_missing or gone <= _FEW_SESSIONS or 100 * gone <= limit * (present + gone):
+        return
+    doubt_windows(job.work, job.appliance, since=since)
+    raise VanishedError(
+        f"{gone:,} of {present + gone:,} sessions are gone from the appliance since the last sync, more than "
+        f"{limit:g} %: nothing was published; see whether the user has lost the right to see them, or run once "
+        "spsetl sync --accept-missing"
+    )
+
+
+def fetch_details(job: Job, *, start: datetime | None = None, end: datetime | None = None) -> None:
+    """Fetch the details that wait, the newest sessions first, as far as the budget goes.
+
+    Args:
+        job: The run.
+        start: Only sessions that started at or after this.
+        end: Only sessions that started before this.
+    """
+    kinds = job.settings.details
+    details.request_kinds(job.work, appliance=job.appliance, kinds=kinds)
+    if not kinds:
+        return
+    waiting = details.count_pending(job.work, appliance=job.appliance, start=start, end=end)
+    if not waiting:
+        return
+    job.progress.begin("details", waiting)
+    steps = job.steps
+    batches = batches_of(_pending(job, kinds, start, end))
+    for fetched in job.runner.map("details", steps.fetch_batch, batches, workers=2, stop=steps.stop):
+        _merge_batch(job, fetched)
+    job.progress.finish("details")
+
+
+def _pending(
+    job: Job, kinds: Sequence[str], start: datetime | None, end: datetime | None
+) -> Iterator[list[details.PendingDetails]]:
+    after: details.PendingDetails | None = None
+    while not job.steps.budget.is_spent:
+        some = details.pending_details(
+            job.work, appliance=job.appliance, kinds=kinds, after=after, size=BATCH_SIZE, start=start, end=end
+        )
+        if not some:
+            return
+        yield some
+        after = some[-1]
+
+
+def _merge_batch(job: Job, fetched: FetchedBatch) -> None:
+    with job.work.transaction() as connection:
+        rows = details.merge_details(connection, fetched.files, appliance=job.appliance, fetched=fetched.details)
+    report = job.report
+    report.quarantined += rows.pop(schema.QUARANTINE.name)
+    report.rows.update(rows)
+    report.details_failed += len(fetched.failures)
+    report.warnings += [line for line in fetched.failures if line not in report.warnings]

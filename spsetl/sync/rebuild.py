@@ -1,0 +1,113 @@
+"""The warehouse anew from the lake alone: for when the work database or the published file is lost or damaged."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from spsetl import schema
+from spsetl.errors import StorageError, UsageError
+from spsetl.lake import Lake
+from spsetl.settings import Settings
+from spsetl.sync.lock import hold_lock
+from spsetl.sync.places import Places
+from spsetl.warehouse.checks import require_passed, run_checks
+from spsetl.warehouse.details import request_kinds
+from spsetl.warehouse.publish import publish
+from spsetl.warehouse.rebuild import rebuild_tables
+from spsetl.warehouse.work import WorkDatabase
+
+
+@dataclass(frozen=True)
+class RebuildReport:
+    """What a rebuild made.
+
+    Attributes:
+        rows: Rows of the warehouse, by table.
+        files: Files of the lake that they came from.
+        seconds: How long it took.
+        warnings: What the checks found, a line each.
+    """
+
+    rows: dict[str, int]
+    files: int
+    seconds: float
+    warnings: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `rebuild --json` ends with."""
+        return {
+            "rows": dict(sorted(self.rows.items())),
+            "files": self.files,
+            "warnings": self.warnings,
+            "seconds": round(self.seconds, 3),
+            "published": True,
+        }
+
+
+def run_rebuild(settings: Settings) -> RebuildReport:
+    """Make the warehouse from the lake, put it in the place of the work database, and publish it.
+
+    It asks no appliance. Killed at any instant it leaves readers the file that they had, and can be run again.
+
+    Args:
+        settings: Where the copy is, and which details are asked for.
+
+    Raises:
+        UsageError: There is no lake.
+        LockedError: A sync holds the data directory.
+        CheckError: The checks found wrong rows; nothing is replaced.
+        StorageError: A file of the lake is damaged, or the disk is full; nothing is replaced.
+    """
+    began = time.monotonic()
+    places = Places.of(settings.data_dir)
+    if not places.lake.is_dir():
+        raise UsageError(f"there is no lake at {places.lake}: see SPSETL_DATA_DIR, or run spsetl sync")
+    places.prepare()
+    with hold_lock(places.private):
+        lake = Lake(places.lake)
+        lake.remove_leftovers()
+        files = sum(len(lake.files(table.name)) for table in schema.LAKE_TABLES)
+        if not files:
+            raise UsageError(f"the lake at {places.lake} is empty: there is nothing to rebuild from, run spsetl sync")
+        private = places.private / "rebuild.duckdb"
+        _remove(private, _log_of(private))
+        rows, warnings = _build(private, lake, settings)
+        _replace(places.work, private)
+        publish(places.work, places.published)
+    return RebuildReport(rows, files, time.monotonic() - began, warnings)
+
+
+def _build(path: Path, lake: Lake, settings: Settings) -> tuple[dict[str, int], list[str]]:
+    """A whole, checked and closed work database; its rows by table, and what the checks warn of."""
+    # It begins empty: there is nothing published under its own name.
+    with WorkDatabase(path, published=path) as work:
+        # Each thread holds a row group of a hundred columns: two do not fit into the limit beside what is joined.
+        work.connection.execute("set threads = 1")
+        rows = rebuild_tables(work.connection, lake)
+        for (appliance,) in work.connection.execute("select distinct appliance from sessions").fetchall():
+            request_kinds(work, appliance=appliance, kinds=settings.details)
+        results = run_checks(work)
+        require_passed(results)
+        work.checkpoint()
+    return rows, [f"{r.name}: {r.offending_rows} rows" for r in results if r.offending_rows]
+
+
+def _replace(work: Path, rebuilt: Path) -> None:
+    """Put the rebuilt database in the place of the work database. A log of the old one would spoil the new one."""
+    try:
+        _remove(_log_of(work))
+        rebuilt.replace(work)
+    except OSError as error:
+        raise StorageError(
+            f"cannot replace {work}: {error.strerror}: let this user write there and run again"
+        ) from error
+
+
+def _log_of(database: Path) -> Path:
+    return database.with_name(database.name + ".wal")
+
+
+def _remove(*paths: Path) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
