@@ -25,8 +25,8 @@ _PATIENCE: Final = 600.0  # seconds, after which no further try begins
 _FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 60.0
 _JITTER: Final = 1.0
-# Another thread's request may be accepted with each of them, so that none counts as refused.
-_LOGINS_PER_TRY: Final = 3
+# A login that ends takes all requests under way with it, so one request can be unlucky several times in a row.
+_LOGINS_PER_TRY: Final = 20
 # Until something has answered, the address is probably wrong.
 _FIRST_TRIES: Final = 3
 

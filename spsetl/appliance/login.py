@@ -6,6 +6,7 @@ Source: SPS REST API Reference Guide, "Authenticate to the SPS REST API".
 import base64
 import threading
 from dataclasses import dataclass
+from typing import Final
 
 from spsetl.access import Access
 from spsetl.appliance.answers import check_status
@@ -15,6 +16,8 @@ from spsetl.appliance.transport import Headers, Transport, make_headers
 from spsetl.errors import LoginError, SpsetlError
 
 SESSION_COOKIE = "session_id"
+# A login that dies takes all requests under way with it, and the next one can die before it has served any.
+_MOST_UNACCEPTED: Final = 5
 
 
 @dataclass(eq=False)
@@ -39,6 +42,7 @@ class SharedLogin:
         self._login: Login | None = None
         self._failure: SpsetlError | None = None
         self._failures = 0
+        self._unaccepted = 0
 
     def current(self) -> Login:
         """The login, made if there is none.
@@ -59,16 +63,20 @@ class SharedLogin:
     def forget(self, login: Login) -> None:
         """Do not use that login any more. Another that has taken its place stays.
 
+        One login can end before anything was asked with it. When that happens to several in a row, it is no accident.
+
         Raises:
-            LoginError: The appliance has never accepted it: another one would fare no better.
+            LoginError: The appliance has accepted none of the last few: another one would fare no better.
         """
-        if not login.accepted:
-            raise LoginError(
-                "the appliance does not accept the login that it has just given; does a proxy drop or change cookies?"
-            )
         with self._lock:
             if self._login is login:
                 self._login = None
+                self._unaccepted = 0 if login.accepted else self._unaccepted + 1
+            if self._unaccepted >= _MOST_UNACCEPTED:
+                raise LoginError(
+                    "the appliance does not accept the logins that it gives; does a proxy drop or change cookies, or "
+                    "is the user logged in elsewhere?"
+                )
 
     def _make(self) -> Login:
         try:

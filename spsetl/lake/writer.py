@@ -19,6 +19,13 @@ ROW_GROUP_ROWS: Final = 100_000
 ROW_GROUP_BYTES: Final = 4 * 2**20
 
 
+def _turn(table: schema.Table) -> int:
+    """When a part's file is shown: a session's row makes its other rows count, and a window says that all are there."""
+    if table is schema.SESSIONS:
+        return 1
+    return 2 if table in (schema.SYNC_WINDOWS, schema.MISSING_SESSIONS, schema.DETAIL_FETCHES) else 0
+
+
 class TableFile:
     """One file that is being written: the rows that wait for the next row group, and those that are in it.
 
@@ -154,8 +161,7 @@ class LakeWriter:
         for file in self._open.values():
             with storage_errors("write", file.path):
                 file.finish()
-        # The sessions come last: their rows make the others count.
-        for file in sorted(self._open.values(), key=lambda file: file.table is schema.SESSIONS):
+        for file in sorted(self._open.values(), key=lambda file: _turn(file.table)):
             with storage_errors("write", file.path):
                 file.show()
         for file in self._open.values():

@@ -13,7 +13,7 @@ QUARANTINE: Final = Table(
         APPLIANCE,
         made("table_name", Kind.TEXT, "The table the row would have gone to"),
         made("session_key", Kind.TEXT, "The session it belongs to, where that could be read"),
-        made("reason", Kind.TEXT, "Why it could not be read"),
+        made("reason", Kind.TEXT, "Why it could not be read; in the lake NULL where it could be read later"),
         made("raw", Kind.JSON, "The row as it came"),
         made("row_hash", Kind.TEXT, "Hash of raw"),
         *LINEAGE,

@@ -134,6 +134,7 @@ def open_job(settings: Settings, *, kind: runs.RunKind, runner: StepRunner, prog
             try:
                 yield job
                 work.checkpoint()
+                work.read_all()
             finally:
                 job.steps.close()
         publish(places.work, places.published)

@@ -60,7 +60,7 @@ class _Listed:
             self.keys.add(key)
         if key is not None and time is not None:
             self.timed += 1
-            self.last = time
+            self.last = max(time, self.last or time)  # the parts of a split burst come one after the other
 
 
 class WindowReading:

@@ -29,6 +29,10 @@ _DAMAGED: Final = (
 _NOT_DAMAGED: Final = re.compile(
     r"No space left|File too large|Could not write|Could not set lock|Permission denied|Read-only"
 )
+# What DuckDB says of a file whose contents are not its own any more, in errors of several kinds.
+_DAMAGE: Final = re.compile(
+    r"Corrupt database|checksum|Could not read|not enough bytes|deserializ|INTERNAL Error|not a valid DuckDB"
+)
 
 
 class WorkDatabase:
@@ -49,18 +53,32 @@ class WorkDatabase:
 
     def __enter__(self) -> Self:
         self._begin_from_published()
+        was_there = self.path.exists()
         self.connection = duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "threads": 2})
         try:
             self._attach()
         except duckdb.Error as error:
             self.connection.close()
-            if _NOT_DAMAGED.search(str(error)):
-                raise StorageError(f"cannot open {self.path}: {one_line(error)}") from error
-            raise StorageError(_DAMAGED.format(path=self.path, kind=type(error).__name__)) from error
+            if not was_there:
+                self._remove()
+            if not was_there or _NOT_DAMAGED.search(str(error)):
+                raise StorageError(
+                    f"cannot open {self.path}: {one_line(error)}: free some space, or let this user write there, and "
+                    "run again"
+                ) from error
+            raise self._damaged(error) from error
         except BaseException:
             self.connection.close()
             raise
         return self
+
+    def _remove(self) -> None:
+        """Nothing is left of a file that could not be made whole."""
+        for path in (self.path, self.path.with_name(self.path.name + ".wal")):
+            path.unlink(missing_ok=True)
+
+    def _damaged(self, error: duckdb.Error) -> StorageError:
+        return StorageError(_DAMAGED.format(path=self.path, kind=type(error).__name__))
 
     def _begin_from_published(self) -> None:
         """A copy of the published warehouse, where there is no work database: whole, or not there at all."""
@@ -82,7 +100,11 @@ class WorkDatabase:
             StorageError: The disk is full, or the file cannot be written or read.
         """
         self.connection.close()
-        if isinstance(error, duckdb.Error) and _is_about_storage(error):
+        if not isinstance(error, duckdb.Error):
+            return
+        if _DAMAGE.search(str(error)) and not _NOT_DAMAGED.search(str(error)):
+            raise self._damaged(error) from error
+        if _is_about_storage(error):
             raise StorageError(f"cannot write {self.path}: {one_line(error)}: free some space and run again") from error
 
     def _attach(self) -> None:
@@ -131,6 +153,18 @@ class WorkDatabase:
     def checkpoint(self) -> None:
         """Fold the write-ahead log into the file, so that the file alone is the database."""
         self.connection.execute("checkpoint work")
+
+    def read_all(self) -> None:
+        """Read every column of every table once, by which DuckDB checks every block of the file that holds rows.
+
+        A sync reads only what it needs: without this, a block that the disk has spoilt would be published unread.
+
+        Raises:
+            duckdb.Error: A block is damaged.
+        """
+        for table in schema.TABLES:
+            # A count of the same columns is answered without reading them.
+            self.connection.execute(f'select bit_xor(hash(t)) from "{table.name}" as t').fetchall()  # noqa: S608 our names
 
 
 def _is_about_storage(error: duckdb.Error) -> bool:

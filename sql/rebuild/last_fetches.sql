@@ -26,11 +26,14 @@ select
     fetches.fetched_at,
     case
         when
-            fetches.revision = current_sessions.revision
-            or (
-                (fetches.revision is null or current_sessions.revision is null)
-                and fetches.row_hash = current_sessions.row_hash
-                and coalesce(current_sessions.other_content_at < fetches.extracted_at, true)
+            coalesce(current_sessions.anew_at < fetches.extracted_at, true)
+            and (
+                fetches.revision = current_sessions.revision
+                or (
+                    (fetches.revision is null or current_sessions.revision is null)
+                    and fetches.row_hash = current_sessions.row_hash
+                    and coalesce(current_sessions.other_content_at < fetches.extracted_at, true)
+                )
             )
             then fetches.status
     end as status,

@@ -93,7 +93,7 @@ WRONG: list[tuple[str, dict[str, str], int, str]] = [
     ("an unknown variable", {"usernam": "x"}, 2, "SPSETL_USERNAME"),
     ("a number that is none", {"concurrency": "many"}, 2, "SPSETL_CONCURRENCY"),
     ("unknown details", {"details": "channels,evnts"}, 2, "SPSETL_DETAILS"),
-    ("a strategy of later versions", {"strategy": "snapshot"}, 2, "SPSETL_STRATEGY"),
+    ("a strategy that there is none of", {"strategy": "snapshots"}, 2, "SPSETL_STRATEGY"),
     ("a data directory below a file", {"data_dir": "file/data"}, 2, "SPSETL_DATA_DIR"),
 ]
 
@@ -261,8 +261,8 @@ def test_the_program_can_be_interrupted(appliance: Simulator, monkeypatch: pytes
     code = (
         "import sys, _thread, threading\n"
         "from spsetl.cli import main\n"
-        "import spsetl.sync.run as sync_run\n"
-        "sync_run.merge.merge_details = lambda *a, **k: _thread.interrupt_main() or threading.Event().wait(5)\n"
+        "from spsetl.warehouse import details\n"
+        "details.merge_details = lambda *a, **k: _thread.interrupt_main() or threading.Event().wait(5)\n"
         "sys.argv[1:] = ['sync']\n"
         "main()\n"
     )

@@ -79,7 +79,7 @@ def test_a_snapshot_that_dies_again_and_again_loses_nothing(quirk: str, tmp_path
 
 def test_slow_loading_does_not_starve_a_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each merge takes longer than a snapshot lives: those that read on open another."""
-    world = World(WorldSpec(sessions=12_000, days=30))
+    world = World(WorldSpec(sessions=6_000, days=30))
     merge = phases._merge_window
     with Simulator(world) as simulator:
 
@@ -89,8 +89,8 @@ def test_slow_loading_does_not_starve_a_snapshot(tmp_path: Path, monkeypatch: py
 
         monkeypatch.setattr(phases, "_merge_window", slowly)
         report = sync(simulator, tmp_path, strategy="snapshot", details="none", concurrency=2)
-    assert report.sessions_new == 12_000
-    assert_equal_copy(world, tmp_path / "warehouse.duckdb", appliance=NAME, kinds=())
+    assert report.sessions_new == 6_000
+    assert sorted(key for (key,) in ask(tmp_path, "select session_key from sessions")) == sorted(world.keys())
 
 
 def hold_snapshot(simulator: Simulator) -> None:

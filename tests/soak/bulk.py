@@ -71,7 +71,7 @@ def long_events(soak: Soak) -> Iterator[Outcome]:
         simulator.advance_clock(_NIGHT_SECONDS)
         ended = run_spsetl("sync", env=env)
         for one in (usual, ended):
-            outcome.claim(one.code == 0, f"the sync gives {one.code}: {one.stderr[-400:]}")
+            outcome.claim(one.code == 0, f"the sync gives {one.code}: {one.last_words}")
         outcome.differences += source.compare(folder / "warehouse.duckdb")
         outcome.sessions, outcome.requests = len(world), simulator.requests.total()
         outcome.notes.append(

@@ -50,7 +50,7 @@ class _Case:
     def expect(self, command: str, when: str) -> None:
         """It does what it should."""
         ended = self.run(command)
-        self._outcome.claim(ended.code == 0, f"{when}: {command} gives {ended.code}: {ended.stderr[-600:]}")
+        self._outcome.claim(ended.code == 0, f"{when}: {command} gives {ended.code}: {ended.last_words}")
 
     def pass_night(self) -> None:
         """Sessions come, change and go."""
@@ -80,9 +80,9 @@ class _Case:
         before = self.fingerprint()
         ended = self.run("sync")
         outcome = self._outcome
-        outcome.claim(ended.code in {0, 3}, f"{when}: the exit code is {ended.code}: {ended.stderr[-600:]}")
+        outcome.claim(ended.code in {0, 3}, f"{when}: the exit code is {ended.code}: {ended.last_words}")
         if ended.code:
-            outcome.claim(ended.is_one_line, f"{when}: it complains in other than one line: {ended.stderr[-600:]}")
+            outcome.claim(ended.is_one_line, f"{when}: it complains in other than one line: {ended.last_words}")
             outcome.claim(self.fingerprint() == before, f"{when}: the published file is another after a failed sync")
         self.read(when)
         return ended
@@ -150,10 +150,10 @@ def _damage_work(soak: Soak) -> Outcome:
             spoil(case.work)
             outcome.failures += 1
             ended = case.sync_spoilt(where)
-            said[f"{ended.code}, {gist(ended.complaint) or 'nothing'}"] += 1
+            said[f"{ended.code}: {gist(ended.last_words) if ended.code else 'done'}"] += 1
             if ended.code:
                 outcome.claim(
-                    "delete" in ended.complaint, f"{where}: no word of deleting the work file: {ended.complaint}"
+                    "delete" in ended.complaint, f"{where}: no word of deleting the work file: {ended.last_words}"
                 )
                 case.work.unlink(missing_ok=True)
                 case.work.with_name("warehouse.duckdb.wal").unlink(missing_ok=True)
@@ -189,9 +189,7 @@ def _rebuild(case: _Case, outcome: Outcome, file: Path, whole: bytes) -> None:
         return
     before = case.fingerprint()
     ended = case.run("rebuild")
-    outcome.claim(
-        ended.code == 3 and ended.is_one_line, f"rebuild of a spoilt lake: {ended.code}: {ended.stderr[-600:]}"
-    )
+    outcome.claim(ended.code == 3 and ended.is_one_line, f"rebuild of a spoilt lake: {ended.code}: {ended.last_words}")
     outcome.claim(case.fingerprint() == before, "a rebuild that failed changed the published file")
     file.write_bytes(whole)
     case.expect("rebuild", "with a whole lake")

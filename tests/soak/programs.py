@@ -37,6 +37,11 @@ class Ended:
         return "\n".join(line for line in self.stderr.splitlines() if line.startswith("spsetl: "))
 
     @property
+    def last_words(self) -> str:
+        """The complaint, or where there is none, the last line of what was said."""
+        return self.complaint or next(iter(self.stderr.strip().splitlines()[-1:]), "nothing")
+
+    @property
     def is_one_line(self) -> bool:
         """Whether it complained in one line and nothing else."""
         return self.complaint.count("\n") == 0 and bool(self.complaint) and "Traceback" not in self.stderr

@@ -17,8 +17,9 @@ _SHARES: Mapping[Fault, float] = {
     Fault.HANG: 0.0005,  # each costs a time-out
 }
 _REQUESTS_A_LOGIN = 50
-# A login that ends before it was of use to anybody is taken for one that never worked, and ends the sync.
-_REQUESTS_UNHARMED = 10
+# Each end of a login fails all requests that are under way, and three ends in a row of one request, or the end of a
+# login that was of no use yet, are taken for logins that do not work: an error that ends the sync.
+_REQUESTS_UNHARMED = 40
 _LISTS_A_SNAPSHOT = 7  # about
 _LISTS_A_CHANGE = 3
 _DETAILS_A_CHANGE = 100
