@@ -150,7 +150,7 @@ def sync_in_parts(simulator: Simulator, folder: Path, **more: object) -> Any:
 @strategies
 def test_a_night_without_change_asks_for_keys_and_revisions_alone(strategy: str, tmp_path: Path) -> None:
     """One page for each 500 sessions, no details, and no row differs after it."""
-    world = World(WorldSpec(sessions=3000, days=30))
+    world = World(WorldSpec(sessions=1000, days=30))
     with Simulator(world) as simulator:
         first = sync(simulator, tmp_path, strategy=strategy, details="channels")
         before = all_rows(tmp_path)
@@ -160,14 +160,14 @@ def test_a_night_without_change_asks_for_keys_and_revisions_alone(strategy: str,
         report = sync(simulator, tmp_path, strategy=strategy, details="channels")
     assert "channels" not in report.requests
     assert sum("*" in one for one in fields) <= 3
-    assert report.requests["list"] <= 3000 / 500 + 4
+    assert report.requests["list"] <= 1000 / 500 + 4
     assert sum(report.requests.values()) < 0.02 * sum(first.requests.values())
     assert all_rows(tmp_path) == before
 
 
 def test_one_changed_session_costs_one_page_more_and_its_own_details(tmp_path: Path) -> None:
     """Nothing else is read whole."""
-    world = World(WorldSpec(sessions=3000, days=30))
+    world = World(WorldSpec(sessions=1000, days=30))
     with Simulator(world) as simulator:
         sync(simulator, tmp_path, strategy="windows", details="channels")
         unchanged = sync(simulator, tmp_path, strategy="windows", details="channels")
@@ -193,12 +193,12 @@ def test_a_session_without_a_revision_among_others_is_read_whole(tmp_path: Path)
 
 
 def test_time_passes_for_the_world_and_the_copy_follows(tmp_path: Path) -> None:
-    """Five nights with arrivals, endings, indexing, scores and clean-up."""
+    """Three nights with arrivals, endings, indexing, scores and clean-up."""
     world = World(SMALL)
     seen = set(world.keys())
     with Simulator(world) as simulator:
         sync(simulator, tmp_path)
-        for _ in range(5):
+        for _ in range(3):
             world.advance(timedelta(hours=12))
             seen |= set(world.keys())
             simulator.advance_night()

@@ -14,9 +14,15 @@ from spsetl.sync import Silence, ThreadRunner, run_backfill, run_sync
 from tests.oracle import assert_equal_copy
 from tests.syncing import NAME, SMALL, ask, settings_for, sync
 
-pytestmark = pytest.mark.usefixtures("without_waiting")
+pytestmark = pytest.mark.usefixtures("without_waiting", "small_windows")
 
-WIDE = WorldSpec(sessions=10_400, days=30)
+WIDE = WorldSpec(sessions=1040, days=30)
+
+
+@pytest.fixture
+def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small world is cut into windows as a large one is."""
+    monkeypatch.setattr("spsetl.extract.plan.SMALLEST_WINDOW", 250)
 
 
 class Killed(BaseException):
@@ -72,7 +78,7 @@ def test_finished_windows_are_not_read_again(strategy: str, finished: int, tmp_p
         report = sync(simulator, tmp_path, **more)
     for first, last in done:
         assert not [start for start in starts if first <= as_time(start) and (last is None or as_time(start) < last)]
-    assert report.sessions_new == 10_400 - kept(tmp_path, done)
+    assert report.sessions_new == 1040 - kept(tmp_path, done)
     assert ask(tmp_path, "select status from sync_runs order by started_at") == [("killed",), ("done",)]
     assert_same_versions(world, tmp_path, world.keys())
 
@@ -103,15 +109,16 @@ def as_time(text: str) -> datetime:
 
 def test_fetched_details_are_not_fetched_again(tmp_path: Path) -> None:
     """The sync dies amid the details; the next one asks for none of those that were merged."""
-    world = World(WorldSpec(sessions=1500, days=12))
+    world = World(WorldSpec(sessions=800, days=12))
     with Simulator(world) as simulator:
         with pytest.raises(Killed):
-            run_sync(settings_for(simulator, tmp_path), runner=DyingRunner(3), progress=Silence())
+            settings = settings_for(simulator, tmp_path, concurrency=1)  # one window
+            run_sync(settings, runner=DyingRunner(3), progress=Silence())
         with duckdb.connect(str(tmp_path / "work" / "warehouse.duckdb"), read_only=True) as connection:
             done = connection.execute("select count(*) from sessions where channels_status = 'fetched'").fetchall()
         assert done[0][0] >= 250
         report = sync(simulator, tmp_path)
-    assert report.requests["channels"] == 1500 - done[0][0]
+    assert report.requests["channels"] == 800 - done[0][0]
     assert_equal_copy(world, tmp_path / "warehouse.duckdb", appliance=NAME)
 
 
@@ -178,7 +185,7 @@ def test_a_backfill_reads_its_range_newest_first_and_goes_on_where_it_was_stoppe
         assert (report.sessions_new, report.published) == (len(inside) - kept(tmp_path, [(first, last)]), True)
         assert_same_versions(world, tmp_path, inside)
         report = run_sync(settings, runner=ThreadRunner(), progress=Silence())
-        assert report.sessions_new == 10_400 - len(inside)
+        assert report.sessions_new == 1040 - len(inside)
     assert_same_versions(world, tmp_path, world.keys())
 
 

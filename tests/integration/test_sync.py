@@ -140,13 +140,13 @@ def test_a_flaky_appliance_gives_an_equal_copy(tmp_path: Path) -> None:
 
 def test_what_a_failed_sync_fetched_is_not_fetched_again(tmp_path: Path) -> None:
     """The power goes amid the details: the published file stays, and the next sync goes on with what is not done."""
-    world = World(WorldSpec(sessions=1400, days=12))
+    world = World(WorldSpec(sessions=900, days=12))
     with Simulator(world) as simulator:
         seen: list[str] = []
 
         def cut(kind: str, path: str, params: Any) -> None:
             seen.append(kind)
-            if seen.count("channels") > 1200:
+            if seen.count("channels") > 800:
                 simulator.cut_power()
 
         simulator.on_request = cut
@@ -157,7 +157,7 @@ def test_what_a_failed_sync_fetched_is_not_fetched_again(tmp_path: Path) -> None
         simulator.on_request = None
         simulator.restore_power()
         report = sync(simulator, tmp_path)
-    assert report.requests["channels"] <= 1400 - 500
+    assert report.requests["channels"] <= 900 - 250
     assert_equal_copy(world, tmp_path / "warehouse.duckdb", appliance=NAME)
 
 
