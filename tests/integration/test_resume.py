@@ -111,8 +111,8 @@ def test_fetched_details_are_not_fetched_again(tmp_path: Path) -> None:
     """The sync dies amid the details; the next one asks for none of those that were merged."""
     world = World(WorldSpec(sessions=800, days=12))
     with Simulator(world) as simulator:
+        settings = settings_for(simulator, tmp_path, concurrency=1)  # one window
         with pytest.raises(Killed):
-            settings = settings_for(simulator, tmp_path, concurrency=1)  # one window
             run_sync(settings, runner=DyingRunner(3), progress=Silence())
         with duckdb.connect(str(tmp_path / "work" / "warehouse.duckdb"), read_only=True) as connection:
             done = connection.execute("select count(*) from sessions where channels_status = 'fetched'").fetchall()
