@@ -74,6 +74,11 @@ class Appliance:
         except ApiError as error:
             return error.answer
 
+    def pass_night(self) -> None:
+        """A day passes in the world and on the clock."""
+        self.world.advance_night()
+        self.clock.advance(24 * 3600)
+
     @property
     def _remaining(self) -> int:
         return int(self.quirks.login_seconds)

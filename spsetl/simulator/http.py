@@ -93,7 +93,7 @@ class Application:
         """What is outside /api: a night passes, the counters, repeated details, the world's time."""
         world = self.appliance.world
         if path == CONTROL_PATH + "advance-night":
-            world.advance_night()
+            self.appliance.pass_night()
         elif path == CONTROL_PATH + "requests":
             return as_json(dict(self.appliance.requests))
         elif path == CONTROL_PATH + "details":

@@ -183,8 +183,8 @@ class Simulator:
         self._appliance.on_request = hook
 
     def advance_night(self) -> None:
-        """Lets a night pass in the world."""
-        self.world.advance_night()
+        """Lets a night pass, in the world and for what lives by the clock: logins and the snapshot end."""
+        self._appliance.pass_night()
 
     def advance_clock(self, seconds: float) -> None:
         """Moves the clock that logins and snapshots live by."""
