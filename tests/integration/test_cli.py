@@ -259,10 +259,10 @@ def test_the_program_can_be_interrupted(appliance: Simulator, monkeypatch: pytes
     """Ctrl-C ends with one line and 130."""
     use(monkeypatch, appliance)
     code = (
-        "import sys, _thread, threading\n"
+        "import signal, sys\n"
         "from spsetl.cli import main\n"
         "from spsetl.warehouse import details\n"
-        "details.merge_details = lambda *a, **k: _thread.interrupt_main() or threading.Event().wait(5)\n"
+        "details.merge_details = lambda *a, **k: signal.raise_signal(signal.SIGINT)\n"
         "sys.argv[1:] = ['sync']\n"
         "main()\n"
     )
