@@ -17,9 +17,6 @@ _SHARES: Mapping[Fault, float] = {
     Fault.HANG: 0.0005,  # each costs a time-out
 }
 _REQUESTS_A_LOGIN = 50
-# Each end of a login fails all requests that are under way, and three ends in a row of one request, or the end of a
-# login that was of no use yet, are taken for logins that do not work: an error that ends the sync.
-_REQUESTS_UNHARMED = 40
 _LISTS_A_SNAPSHOT = 7  # about
 _LISTS_A_CHANGE = 3
 _DETAILS_A_CHANGE = 100
@@ -50,12 +47,10 @@ class Weather:
     def __call__(self, kind: str, path: str, params: Mapping[str, str]) -> Fault | None:  # noqa: ARG002 - a hook
         """Before each answer."""
         if kind == "authentication":
-            self._requests["of this login"] = 0
-            return None
+            return None  # a login that is refused is final, and rightly so
         self._requests["all"] += 1
-        self._requests["of this login"] += 1
         self._requests["details" if kind in _DETAILS else kind] += 1
-        if self._requests["all"] % _REQUESTS_A_LOGIN == 0 and self._is_settled:
+        if self._requests["all"] % _REQUESTS_A_LOGIN == 0:
             self.failures["logins ended"] += 1
             self._simulator.end_logins()
         if kind == "list" and self._dice.random() < 1 / _LISTS_A_SNAPSHOT:
@@ -64,11 +59,6 @@ class Weather:
         if self.is_changing and self._is_time_to_change(kind):
             self._change_world()
         return self._fault()
-
-    @property
-    def _is_settled(self) -> bool:
-        """Whether the login that is alive has been of use."""
-        return self._requests["of this login"] > _REQUESTS_UNHARMED
 
     def _is_time_to_change(self, kind: str) -> bool:
         return (kind == "list" and self._requests["list"] % _LISTS_A_CHANGE == 0) or (
@@ -80,8 +70,6 @@ class Weather:
         for fault, share in _SHARES.items():
             drawn -= share
             if drawn < 0:
-                if fault is Fault.LOG_OUT and not self._is_settled:
-                    return None
                 self.failures[fault.value] += 1
                 return fault
         return None
