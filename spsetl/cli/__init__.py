@@ -34,7 +34,7 @@ _COMMANDS = {
     "doctor": "Whether this set-up can work, and what the appliance can do.",
     "simulate": "The simulated appliance alone.",
 }
-_ROOMS = {"stats": "ask", "histogram": "ask", "sql": "ask", "backfill": "sync"}
+_ROOMS = {"stats": "ask", "histogram": "ask", "backfill": "sync"}
 # By name, so that `spsetl stats` does not wait for the import of what only `spsetl simulate` needs.
 for _place, (_name, _help) in enumerate(_COMMANDS.items()):
     app.command(f"spsetl.cli.{_ROOMS.get(_name, _name)}:{_name}", name=_name, help=_help, sort_key=_place)

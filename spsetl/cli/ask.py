@@ -1,11 +1,10 @@
-"""`spsetl stats`, `spsetl histogram` and `spsetl sql`: answers from the copy, without the appliance."""
+"""`spsetl stats` and `spsetl histogram`: statistics of the copy, in the appliance's own shape."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import orjson
-from cyclopts import Parameter
 
 from spsetl.analysis.histogram import BinSize, fetch_histogram
 from spsetl.analysis.source import Match
@@ -76,29 +75,6 @@ def histogram(
             warehouse, bin_size, field=field, start=start, end=end, time_zone=time_zone, match=match
         )
     _show(format, answer.columns, answer.rows, answer.as_json)
-
-
-def sql(
-    query: Annotated[str, Parameter(allow_leading_hyphen=True)],  # it may begin with a comment
-    /,
-    *,
-    options: DataOptions = DEFAULTS,
-    format: Form = "table",  # noqa: A002 the option's name
-) -> None:
-    """Answer a question in SQL: read-only, no files, no network.
-
-    Args:
-        query: The question, for example "select user_name, count(*) from sessions group by all".
-        options: Where the copy is.
-        format: table, json (one object a row, a row a line), or csv.
-    """
-    with open_warehouse(options.load().data_dir) as warehouse:
-        columns, rows = warehouse.rows(query)
-    if format == "json":
-        for row in rows:
-            print(orjson.dumps(dict(zip(columns, row, strict=True)), default=str).decode())
-    else:
-        _show(format, columns, rows, None)
 
 
 def _show(form: Form, columns: Sequence[str], rows: Iterable[Sequence[Any]], whole: Any) -> None:
