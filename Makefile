@@ -66,7 +66,7 @@ readme: $(MADE)
 
 constraints:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
-		--quiet $(if $(UPGRADE),--upgrade) --group dev pyproject.toml --output-file deployments/constraints.txt
+		--quiet $(if $(UPGRADE),--upgrade) --group dev --all-extras pyproject.toml --output-file deployments/constraints.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 		--quiet deployments/duckdb-1.2.2.in --output-file deployments/duckdb-1.2.2.txt
 
