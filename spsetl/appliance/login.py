@@ -16,8 +16,9 @@ from spsetl.appliance.transport import Headers, Transport, make_headers
 from spsetl.errors import LoginError, SpsetlError
 
 SESSION_COOKIE = "session_id"
-# A login that dies takes all requests under way with it, and the next one can die before it has served any.
-_MOST_UNACCEPTED: Final = 5
+# A login that dies takes all requests under way with it, and the next one can die before it has served any; with many
+# threads, before the first of them has seen that it was accepted.
+_MOST_UNACCEPTED: Final = 10
 
 
 @dataclass(eq=False)

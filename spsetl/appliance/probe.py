@@ -5,6 +5,7 @@ that it rests on is seen to be still there.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -36,6 +37,7 @@ BinSizeParameter = Literal["bin_size", "bin-size"]
 _ALL_FIELDS: Final = "*,revision,hidden,phantom"
 _TIMES: Final = "start_time,end_time"
 _FEW: Final = 10
+_TRIES_FOR_VERSION: Final = 4
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _SECOND: Final = timedelta(seconds=1)
 # Half of it is a second: times in whole seconds leave a moment that is certainly within the session.
@@ -107,7 +109,7 @@ def probe(client: Client, *, open_snapshot: bool = True) -> Capabilities:
             window relies.
         SpsetlError: As `Client.get`.
     """
-    version = decode_info(client.get(INFO_PATH, kind="info"))
+    version = _fetch_version(client)
     last = _ask(client, ListQuery(fields=_ALL_FIELDS, sort="-start_time", limit=_FEW))
     first = _ask(client, ListQuery(fields=_TIMES, sort="start_time", limit=PAGE_LIMIT))
     oldest, newest = _listed(first.items), _listed(last.items)
@@ -129,6 +131,19 @@ def probe(client: Client, *, open_snapshot: bool = True) -> Capabilities:
         match_count=last.match_count,
         has_snapshots=_has_snapshots(client) if open_snapshot else None,  # the last: what fails before takes none
     )
+
+
+def _fetch_version(client: Client) -> str:
+    """The firmware version.
+
+    The info page answers those without a login, too, but does not tell them the version: a login that has just ended
+    looks like that, and only another page says so.
+    """
+    for _ in range(_TRIES_FOR_VERSION - 1):
+        with suppress(BadAnswerError):
+            return decode_info(client.get(INFO_PATH, kind="info"))
+        _ask(client, ListQuery(fields=_TIMES, limit=_FEW))
+    return decode_info(client.get(INFO_PATH, kind="info"))
 
 
 def _probe_meaning(client: Client, oldest: Sequence[_Listed]) -> tuple[Reading | None, bool | None]:

@@ -9,7 +9,7 @@ from spsetl.access import Access
 from spsetl.appliance.client import Client
 from spsetl.appliance.probe import Capabilities, probe
 from spsetl.appliance.protocol import INFO_PATH, SNAPSHOT_PATH
-from spsetl.errors import RateLimitError
+from spsetl.errors import BadAnswerError, RateLimitError
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
 from tests.appliances import SECRET, Connect, Start
 
@@ -205,3 +205,28 @@ def test_info_needs_no_kind_of_its_own(start_appliance: Start, connect_client: C
     client.get(INFO_PATH, kind="anything")
 
     assert client.requests_by_kind == {"login": 1, "anything": 1}
+
+
+def test_a_login_that_ends_before_the_info_page_is_made_anew(start_appliance: Start, connect_client: Connect) -> None:
+    """The info page answers without a login, too, only without the version: that is no sign of another product."""
+    simulator = start_appliance(firmware="7.5.1")
+    client = connect_client(simulator)
+    ends = iter([True, True, True])
+
+    def end_logins(kind: str, _path: str, _params: Any) -> None:
+        if kind == "info" and next(ends, False):
+            simulator.end_logins()
+
+    simulator.on_request = end_logins
+
+    assert probe(client).firmware_version == "7.5.1"
+
+
+def test_a_product_without_a_version_is_refused(start_appliance: Start, connect_client: Connect) -> None:
+    """What never tells its firmware is not taken for an appliance."""
+    simulator = start_appliance()
+    client = connect_client(simulator)
+    simulator.on_request = lambda kind, _path, _params: simulator.end_logins() if kind == "info" else None
+
+    with pytest.raises(BadAnswerError, match="firmware_version"):
+        probe(client)
