@@ -5,6 +5,9 @@ VENV := .venv
 OLD_DUCKDB := .venv-duckdb-1.2.2
 MADE := $(VENV)/.made
 OLD_DUCKDB_MADE := $(OLD_DUCKDB)/.made
+SUPERSET := .venv-superset
+SUPERSET_MADE := $(SUPERSET)/.made
+SUPERSET_PINS := deployments/bi/superset/constraints.txt
 MAKE_VENV := deployments/make-venv.sh
 RUN := $(VENV)/bin/
 CACHES := .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .sqlfluff_cache
@@ -14,6 +17,10 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11; do \
 	"$$each" -c "$(FITS)" 2>/dev/null && echo "$$each" && break; done)
 
+# Superset's pandas is too old for Python 3.13.
+SUPERSET_PYTHON ?= $(shell for each in python3 python3.12 python3.11; do \
+	"$$each" -c "import sys; sys.exit(sys.version_info[:2] not in {(3, 11), (3, 12)})" 2>/dev/null && echo "$$each" && break; done)
+
 # An environment that was moved here, or whose interpreter has gone, is made anew.
 ifneq ($(shell { $(RUN)python -c "" && cat $(MADE); } 2>/dev/null),$(CURDIR))
 .PHONY: $(MADE)
@@ -21,8 +28,11 @@ endif
 ifneq ($(shell { $(OLD_DUCKDB)/bin/python -c "" && cat $(OLD_DUCKDB_MADE); } 2>/dev/null),$(CURDIR))
 .PHONY: $(OLD_DUCKDB_MADE)
 endif
+ifneq ($(shell { $(SUPERSET)/bin/python -c "" && cat $(SUPERSET_MADE); } 2>/dev/null),$(CURDIR))
+.PHONY: $(SUPERSET_MADE)
+endif
 
-.PHONY: help demo test soak check fix wheel-check readme constraints clean
+.PHONY: help demo test soak bi check fix wheel-check readme constraints clean
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
@@ -30,6 +40,7 @@ help:
 	@echo "make demo         copies a simulated appliance into ./demo-data, and shows what can be asked"
 	@echo "make test         runs every test"
 	@echo "make soak         some 20 minutes of bad nights: kills, failures, full disks; prints a table"
+	@echo "make bi           installs Apache Superset, and asks every chart of the dashboard while syncs publish beside it"
 	@echo "make check        lint, types, imports, SQL lint"
 	@echo "make fix          formats the code, and repairs what lint can repair"
 	@echo "make wheel-check  builds the wheel, installs it in an environment of its own, and runs the demo there"
@@ -45,6 +56,9 @@ test: $(MADE) $(OLD_DUCKDB_MADE)
 
 soak: $(MADE)
 	$(RUN)python -m tests.soak
+
+bi: $(MADE) $(SUPERSET_MADE)
+	$(RUN)python -m pytest tests/bi/dashboard.py
 
 check: $(MADE)
 	$(RUN)ruff check
@@ -69,9 +83,11 @@ constraints:
 		--quiet $(if $(UPGRADE),--upgrade) --group dev --all-extras pyproject.toml --output-file deployments/constraints.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 		--quiet deployments/duckdb-1.2.2.in --output-file deployments/duckdb-1.2.2.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+		--quiet $(if $(UPGRADE),--upgrade) deployments/bi/superset/requirements.in --output-file $(SUPERSET_PINS)
 
 clean:
-	rm -rf $(VENV) $(OLD_DUCKDB) demo-data dist build $(CACHES)
+	rm -rf $(VENV) $(OLD_DUCKDB) $(SUPERSET) demo-data dist build $(CACHES)
 	find . -name __pycache__ -type d -not -path "./data/*" -prune -exec rm -rf {} +
 
 $(MADE): deployments/constraints.txt pyproject.toml $(MAKE_VENV)
@@ -82,4 +98,8 @@ $(MADE): deployments/constraints.txt pyproject.toml $(MAKE_VENV)
 
 $(OLD_DUCKDB_MADE): deployments/duckdb-1.2.2.txt $(MAKE_VENV)
 	@$(MAKE_VENV) "$(PYTHON)" $(OLD_DUCKDB) deployments/duckdb-1.2.2.txt
+	@echo "$(CURDIR)" > $@
+
+$(SUPERSET_MADE): $(SUPERSET_PINS) $(MAKE_VENV)
+	@$(MAKE_VENV) "$(or $(SUPERSET_PYTHON),python3.12)" $(SUPERSET) $(SUPERSET_PINS)
 	@echo "$(CURDIR)" > $@

@@ -1,7 +1,9 @@
 """Where the SQL files are: `sql/` in a checkout, inside the package once it is installed from a wheel."""
 
+import tomllib
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 _PACKAGE = Path(__file__).parent
 _FOLDERS = (_PACKAGE / "sql", _PACKAGE.parent / "sql")
@@ -10,8 +12,18 @@ _FOLDERS = (_PACKAGE / "sql", _PACKAGE.parent / "sql")
 @cache
 def read_folder(folder: str) -> dict[str, str]:
     """The statements of one folder of `sql/`, by file name without its ending, in the order of the names."""
+    return {path.stem: path.read_text(encoding="utf-8") for path in _files(folder, "*.sql")}
+
+
+@cache
+def read_descriptions(folder: str) -> dict[str, dict[str, Any]]:
+    """What the TOML files beside the statements of one folder say of them, by file name without its ending."""
+    return {path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in _files(folder, "*.toml")}
+
+
+def _files(folder: str, pattern: str) -> list[Path]:
     root = next(path for path in _FOLDERS if path.is_dir())
-    return {path.stem: path.read_text(encoding="utf-8") for path in sorted((root / folder).glob("*.sql"))}
+    return sorted((root / folder).glob(pattern))
 
 
 def read_statement(folder: str, name: str) -> str:

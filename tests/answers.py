@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from spsetl.queries import read_statement
-from spsetl.warehouse.reader import open_warehouse
+from spsetl.warehouse.reader import Warehouse, open_warehouse
 from tests.readme import README
 
 QUESTIONS: Final = (
@@ -46,16 +46,20 @@ def as_cell(value: Any) -> str:
     return "" if value is None else str(value).replace("|", "\\|")
 
 
+def with_answers(text: str, warehouse: Warehouse) -> str:
+    """The text with every question and its answer between the two marks, in the place of what stood there."""
+    parts = []
+    for number, name in enumerate(QUESTIONS, 1):
+        columns, rows = warehouse.rows(read_statement("reports", name))
+        parts.append(f"{question_as_markdown(number, name)}\n{answer_as_markdown(columns, rows)}")
+    before, after = text.partition(START)[0], text.partition(END)[2]
+    return f"{before}{START}\n\n" + "\n".join(parts) + f"\n{END}{after}"
+
+
 def write(data_dir: Path) -> None:
     """Ask every question, and put the answers into the README."""
-    parts = []
     with open_warehouse(data_dir) as warehouse:
-        for number, name in enumerate(QUESTIONS, 1):
-            columns, rows = warehouse.rows(read_statement("reports", name))
-            parts.append(f"{question_as_markdown(number, name)}\n{answer_as_markdown(columns, rows)}")
-    text = README.read_text(encoding="utf-8")
-    before, after = text.partition(START)[0], text.partition(END)[2]
-    README.write_text(f"{before}{START}\n\n" + "\n".join(parts) + f"\n{END}{after}", encoding="utf-8")
+        README.write_text(with_answers(README.read_text(encoding="utf-8"), warehouse), encoding="utf-8")
 
 
 if __name__ == "__main__":

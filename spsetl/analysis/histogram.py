@@ -5,12 +5,22 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from spsetl.analysis.fields import check_field
-from spsetl.analysis.source import SESSIONS_HREF, Match, RowSource, call_macro, check_choice, population_options
+from spsetl.analysis.source import (
+    SESSIONS_HREF,
+    Match,
+    RowSource,
+    call_macro,
+    check_choice,
+    narrow_sessions,
+    population_options,
+)
 from spsetl.analysis.times import Moment, write_moment
 from spsetl.errors import TooManyBinsError, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from spsetl.analysis.lucene import Condition
 
 BinSize = Literal["second", "minute", "hour", "day", "week", "month", "year"]
 """A unit of the calendar. Weeks begin on Monday."""
@@ -97,6 +107,8 @@ def fetch_histogram(
     time_zone: str = "UTC",
     match: Match = "started",
     appliance: str | None = None,
+    q: str | None = None,
+    content: str | None = None,
     now: datetime | None = None,
 ) -> Histogram:
     """Count the sessions by bins of time. Sessions that the appliance has lost meanwhile count.
@@ -111,6 +123,8 @@ def fetch_histogram(
         time_zone: A zone of the IANA database, for example Europe/Budapest.
         match: Which sessions belong to the range from start to end.
         appliance: One appliance only; None for all.
+        q: Only sessions that pass this Lucene expression, as the appliance's own `q`, see `spsetl.analysis.lucene`.
+        content: Only sessions with a command, window title or alert in the copy that has all these words.
         now: The moment that still active sessions last to; None for now.
 
     Raises:
@@ -122,14 +136,17 @@ def fetch_histogram(
         check_field(field)
     population = population_options(start=start, end=end, match=match, appliance=appliance, now=now)
     _check_time_zone(source, time_zone)
-    bins = _fetch_bins(source, bin_size, {"time_zone": time_zone, "field": field, **population})
+    options = {"time_zone": time_zone, "field": field, **population}
+    bins = _fetch_bins(source, bin_size, options, narrow_sessions(q, content))
     bounds = {"start": write_moment(start), "end": write_moment(end)}
     return Histogram(bin_size=bin_size, field=field, time_zone=time_zone, bins=bins, **bounds)
 
 
-def _fetch_bins(source: RowSource, bin_size: str, options: dict[str, Any]) -> tuple[HistogramBin, ...]:
+def _fetch_bins(
+    source: RowSource, bin_size: str, options: dict[str, Any], among: "Condition | None"
+) -> tuple[HistogramBin, ...]:
     try:
-        _, rows = call_macro(source, "session_histogram", bin_size, options)
+        _, rows = call_macro(source, "session_histogram", bin_size, options, among)
     except UsageError as error:
         _, found, rest = str(error).partition(_TOO_MANY)
         if found:

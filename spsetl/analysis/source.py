@@ -3,16 +3,22 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Any, Final, Literal, Protocol, get_args
+from functools import reduce
+from operator import and_
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
 
 from spsetl.analysis.times import Moment, read_range, read_start
 from spsetl.errors import UsageError
+
+if TYPE_CHECKING:
+    from spsetl.analysis.lucene import Condition
 
 Match = Literal["started", "contained", "overlap"]
 """Which sessions belong to a range: they started in it, they started and ended in it, or were alive at some moment."""
 
 MATCHES: Final[tuple[str, ...]] = get_args(Match)
 SESSIONS_HREF: Final = "/api/audit/sessions"
+_CHOSEN: Final = "chosen_sessions"
 
 
 class RowSource(Protocol):
@@ -24,12 +30,38 @@ class RowSource(Protocol):
 
 
 def call_macro(
-    source: RowSource, macro: str, first: str, options: Mapping[str, Any]
+    source: RowSource, macro: str, first: str, options: Mapping[str, Any], among: "Condition | None" = None
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """The answer of a table macro of `sql/macros/`; an option that is None keeps the macro's own default."""
+    """The answer of a table macro of `sql/macros/`, about the sessions of a condition, or about all.
+
+    An option that is None keeps the macro's own default.
+    """
     given = {name: value for name, value in options.items() if value is not None}
+    bound = {"first": first, **given}
+    chosen = ""
+    if among is not None:
+        given["among"] = bound["among"] = _CHOSEN
+        bound |= among.parameters
+        # Looked for once, though a macro asks twice; only the columns that it needs are kept.
+        chosen = f"with {_CHOSEN} as materialized (select sessions.* from sessions where {among.sql}) "  # noqa: S608
     arguments = ", ".join(["$first", *(f"{name} := ${name}" for name in given)])
-    return source.rows(f"from {macro}({arguments})", {"first": first, **given})
+    return source.rows(f"{chosen}from {macro}({arguments})", bound)
+
+
+def narrow_sessions(q: str | None, content: str | None) -> "Condition | None":
+    """The condition on sessions that both mean together, see `spsetl.analysis.lucene`; None for no condition.
+
+    Raises:
+        UsageError: One of them cannot be read.
+    """
+    if q is None and content is None:
+        return None
+    from spsetl.analysis.lucene import compile_query, content_condition  # noqa: PLC0415 a parser that few questions need
+
+    wanted = [] if q is None else [compile_query(q)]
+    if content is not None:
+        wanted.append(content_condition(content))
+    return reduce(and_, wanted)
 
 
 def population_options(

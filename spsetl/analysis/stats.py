@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from spsetl.analysis.fields import check_field
-from spsetl.analysis.source import SESSIONS_HREF, Match, RowSource, call_macro, population_options
+from spsetl.analysis.source import SESSIONS_HREF, Match, RowSource, call_macro, narrow_sessions, population_options
 from spsetl.analysis.times import Moment
 from spsetl.errors import UsageError
 
@@ -114,6 +114,8 @@ def fetch_stats(
     end: Moment | None = None,
     match: Match = "started",
     appliance: str | None = None,
+    q: str | None = None,
+    content: str | None = None,
     now: datetime | None = None,
 ) -> Stats:
     """Count the sessions by the values of a field. Sessions that the appliance has lost meanwhile count.
@@ -127,6 +129,8 @@ def fetch_stats(
         end: End of the range; a date without a time is included. None for no bound.
         match: Which sessions belong to the range.
         appliance: One appliance only; None for all.
+        q: Only sessions that pass this Lucene expression, as the appliance's own `q`, see `spsetl.analysis.lucene`.
+        content: Only sessions with a command, window title or alert in the copy that has all these words.
         now: The moment that still active sessions last to; None for now.
 
     Raises:
@@ -138,7 +142,8 @@ def fetch_stats(
     if size < 1:
         raise UsageError(f"size must be at least 1, not {size}")
     population = population_options(start=start, end=end, match=match, appliance=appliance, now=now)
-    _, rows = call_macro(source, "session_stats", field, {"sub_field": sub_field, "size": size, **population})
+    options = {"sub_field": sub_field, "size": size, **population}
+    _, rows = call_macro(source, "session_stats", field, options, narrow_sessions(q, content))
     others = rows[0][2] if rows else 0
     return Stats(field=field, sub_field=sub_field, size=size, others=others, items=tuple(_items(rows)))
 

@@ -6,17 +6,18 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Final, Self
+from typing import Any, BinaryIO, Final, Self, TypeVar
 
 import stamina
 
 from spsetl.access import Access
 from spsetl.appliance.answers import decode_answer
+from spsetl.appliance.download import Advance, Download
 from spsetl.appliance.failures import is_transient
 from spsetl.appliance.login import SharedLogin
 from spsetl.appliance.quiet import QuietHours, QuietHoursBegan, QuietPauses
 from spsetl.appliance.throttle import Throttle
-from spsetl.appliance.transport import Transport
+from spsetl.appliance.transport import Headers, Transport
 from spsetl.errors import LoginError, UnavailableError
 
 # An appliance that restarts is away for minutes: waits of 0.5, 1, 2, … 60 s, and jitter, ten minutes in all.
@@ -29,6 +30,8 @@ _JITTER: Final = 1.0
 _LOGINS_PER_TRY: Final = 20
 # Until something has answered, the address is probably wrong.
 _FIRST_TRIES: Final = 3
+
+T = TypeVar("T")
 
 _logger = logging.getLogger(__name__)
 # stamina warns of each retry in words of its own; ours name the reason.
@@ -143,7 +146,53 @@ class Client:
             with suppress(QuietHoursBegan):
                 return self._ask_patiently(address, kind)
 
+    def download(
+        self,
+        path: str,
+        params: Mapping[str, str | int] | None,
+        file: BinaryIO,
+        *,
+        kind: str,
+        advance: Advance = lambda _received, _size: None,
+    ) -> Download:
+        """Fetch a file of any size piece by piece; a break is waited out, and goes on where it was if that can be.
+
+        Args:
+            path: Site-relative.
+            params: Query parameters, not encoded.
+            file: Open for writing, empty; holds a part after an error.
+            kind: What is asked for, in words.
+            advance: Is told how many bytes have come, and of how many, if known.
+
+        Raises:
+            SpsetlError: As `get`.
+        """
+        address = self._transport.address(path, params)
+        download = Download(file, advance)
+        while not download.is_whole:
+            before = download.received
+            self._throttle.wait_while_quiet()
+            try:
+                self._patiently(kind, lambda: self._read_on(address, download, kind))
+            except QuietHoursBegan:
+                continue
+            except UnavailableError:
+                # Hours of download outlast the patience for one request: what gets on may break off often.
+                if download.received <= before:
+                    raise
+        return download
+
+    def _read_on(self, address: str, download: Download, kind: str) -> None:
+        def read(headers: Headers) -> None:
+            with self._transport.stream(address, download.headers(headers), kind=kind) as stream:
+                download.read(stream, kind=kind)
+
+        self._with_login(read)
+
     def _ask_patiently(self, address: str, kind: str) -> Any:
+        return self._patiently(kind, lambda: self._ask(address, kind))
+
+    def _patiently(self, kind: str, once: Callable[[], T]) -> T:
         for attempt in stamina.retry_context(
             on=_Patience(self._transport, kind),
             attempts=_TRIES,
@@ -153,22 +202,30 @@ class Client:
             wait_jitter=_JITTER,
         ):
             with attempt:
-                return self._ask(address, kind)
+                return once()
         raise AssertionError  # stamina raises what the last try raised
 
     def _ask(self, address: str, kind: str) -> Any:
+        """One try."""
+
+        def ask(headers: Headers) -> Any:
+            return decode_answer(self._transport.fetch(address, headers, kind=kind), kind=kind)
+
+        content = self._with_login(ask)
+        self._note_remaining_seconds(content)
+        return content
+
+    def _with_login(self, once: Callable[[Headers], T]) -> T:
         """One try, with a new login if the old one has ended."""
         for _ in range(_LOGINS_PER_TRY):
             login = self._login.current()
-            answer = self._transport.fetch(address, login.headers, kind=kind)
             try:
-                content = decode_answer(answer, kind=kind)
+                result = once(login.headers)
             except LoginError:
                 self._login.forget(login)
                 continue
             login.accepted = True
-            self._note_remaining_seconds(content)
-            return content
+            return result
         raise LoginError(
             f"the appliance ends each login at once: {_LOGINS_PER_TRY} in a row; is the user logged in elsewhere, "
             "or the time-out of its logins set too short?"

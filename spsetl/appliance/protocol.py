@@ -26,6 +26,7 @@ PAGE_LIMIT: Final = 500
 RESULT_CAP: Final = 10_000
 
 DetailKind = Literal["channels", "events", "alerts", "trail_downloads", "indexing"]
+TrailForm = Literal["zat", "srs"]
 Params = dict[str, str | int]
 
 
@@ -127,6 +128,15 @@ def detail_path(key: str, kind: DetailKind) -> str:
         BadAnswerError: The key is empty or would lead to another page.
     """
     return f"{session_path(key)}/{kind}"
+
+
+def trail_path(key: str) -> str:
+    """The path of a session's recording ("Download audit trails").
+
+    Raises:
+        BadAnswerError: The key is empty or would lead to another page.
+    """
+    return f"{session_path(key)}/audit_trail"
 
 
 def decode_list(answer: Any) -> SessionPage:

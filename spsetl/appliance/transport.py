@@ -7,7 +7,8 @@ not wanted here or done once.
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -28,6 +29,7 @@ from spsetl.appliance.trouble import describe_trouble
 from spsetl.errors import SettingsError, UnavailableError
 
 _CONNECT_TIMEOUT: Final = 10.0  # seconds; a host that is there accepts sooner
+_PIECE: Final = 2**18  # bytes
 
 USER_AGENT: Final = f"spsetl/{__version__}"
 
@@ -43,6 +45,17 @@ class Answer:
     body: bytes
     headers: Mapping[str, str]
     cookies: Mapping[str, str]
+    cut_unseen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An answer whose body is still on its way, and comes in pieces. Reading raises as `Transport.fetch` does."""
+
+    status: int
+    content_type: str
+    headers: Mapping[str, str]
+    pieces: Iterator[bytes]
     cut_unseen: bool
 
 
@@ -134,19 +147,59 @@ class Transport:
         self.answered = True
         return answer
 
-    def _exchange(self, address: str, headers: Headers) -> Answer:
+    @contextmanager
+    def stream(self, address: str, headers: Headers, *, kind: str) -> Iterator[Stream]:
+        """One GET request as `fetch`, whose body is read piece by piece within the block.
+
+        Raises:
+            SpsetlError: As `fetch`; also while the pieces are read.
+        """
+        with self._throttle.turn(kind) as turn:
+            with self._lock:
+                self._sent[kind] += 1
+            try:
+                response = self._send(address, headers, stream=True)
+            except (OSError, urllib3.exceptions.HTTPError) as error:
+                turn.outcome = Outcome.BUSY
+                raise describe_trouble(error, host=self._host, timeout=self._timeout) from None
+            self.answered = True
+            try:
+                yield Stream(
+                    status=response.status_code,
+                    content_type=response.headers.get("Content-Type", ""),
+                    headers=response.headers,
+                    pieces=self._pieces(response),
+                    cut_unseen=_is_cut_unseen(response),
+                )
+            finally:
+                response.close()
+
+    def _pieces(self, response: requests.Response) -> Iterator[bytes]:
+        try:
+            yield from response.iter_content(_PIECE)
+        except (OSError, urllib3.exceptions.HTTPError) as error:
+            raise describe_trouble(error, host=self._host, timeout=self._timeout) from None
+
+    def _send(self, address: str, headers: Headers, *, stream: bool = False) -> requests.Response:
         request = requests.PreparedRequest()
         request.method, request.url = "GET", address
         request.headers = CaseInsensitiveDict(headers, **{"User-Agent": self._user_agent})
-        response = self._adapter.send(request, timeout=self._timeout, **self._settings)
+        return self._adapter.send(request, timeout=self._timeout, **{**self._settings, "stream": stream})
+
+    def _exchange(self, address: str, headers: Headers) -> Answer:
+        response = self._send(address, headers)
         return Answer(
             status=response.status_code,
             content_type=response.headers.get("Content-Type", ""),
             body=response.content,
             headers=response.headers,
             cookies={cookie.name: cookie.value or "" for cookie in response.cookies},
-            cut_unseen=not {"Content-Length", "Transfer-Encoding"} & response.headers.keys(),
+            cut_unseen=_is_cut_unseen(response),
         )
+
+
+def _is_cut_unseen(response: requests.Response) -> bool:
+    return not {"Content-Length", "Transfer-Encoding"} & response.headers.keys()
 
 
 def _outcome(answer: Answer, kind: str) -> Outcome:

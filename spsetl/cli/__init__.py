@@ -28,10 +28,15 @@ _COMMANDS = {
     "stats": "Sessions by the values of a field.",
     "histogram": "Sessions by bins of time.",
     "sql": "Any question in SQL, read-only.",
+    "search": "Sessions by an expression of the appliance's q.",
+    "shell": "DuckDB's own shell on the copy, read-only; else Python.",
+    "report": "One HTML page: whether the copy is complete, and what happened.",
+    "export": "The marts as Parquet or CSV, for tools that read files.",
     "rebuild": "Make the warehouse anew from the lake alone.",
     "compact": "Gather the lake's small files by month.",
     "quarantine": "What could not be read; `quarantine replay` tries again.",
     "doctor": "Whether this set-up can work, and what the appliance can do.",
+    "trail": "Download one recording; the appliance records that, too.",
     "simulate": "The simulated appliance alone.",
 }
 _ROOMS = {"stats": "ask", "histogram": "ask", "backfill": "sync"}

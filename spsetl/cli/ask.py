@@ -9,9 +9,10 @@ import orjson
 from spsetl.analysis.histogram import BinSize, fetch_histogram
 from spsetl.analysis.source import Match
 from spsetl.analysis.stats import DEFAULT_SIZE, fetch_stats
+from spsetl.cli.complaint import complain
 from spsetl.cli.options import DataOptions
 from spsetl.cli.terminal import print_csv, print_table
-from spsetl.warehouse.reader import open_warehouse
+from spsetl.warehouse.reader import Warehouse, open_warehouse
 
 Form = Literal["table", "json", "csv"]
 DEFAULTS = DataOptions()
@@ -27,6 +28,8 @@ def stats(
     start: str | None = None,
     end: str | None = None,
     match: Match = "started",
+    q: str | None = None,
+    content: str | None = None,
     format: Form = "table",  # noqa: A002 the option's name
 ) -> None:
     """Count sessions by the values of a field, as the appliance's own statistics do.
@@ -39,10 +42,25 @@ def stats(
         start: Begin of the range, ISO 8601, UTC unless it says otherwise.
         end: End of the range; a date without a time is included.
         match: started in the range; contained, started and ended in it; or overlap, alive at some moment of it.
+        q: Only sessions that pass this expression, in the language of the appliance's own searches, for example
+            'protocol:ssh AND NOT verdict:ACCEPT'.
+        content: Only sessions with a command, window title or alert that has these words. Not the recorded screen.
         format: table, json in the appliance's own shape, or csv.
     """
     with open_warehouse(options.load().data_dir) as warehouse:
-        answer = fetch_stats(warehouse, field, sub_field=sub_field, size=size, start=start, end=end, match=match)
+        answer = fetch_stats(
+            warehouse,
+            field,
+            sub_field=sub_field,
+            size=size,
+            start=start,
+            end=end,
+            match=match,
+            q=q,
+            content=content,
+        )
+        if content is not None:
+            _say_what_is_searched(warehouse, q, start=start, end=end, match=match)
     _show(format, answer.columns, answer.rows, answer.as_json)
 
 
@@ -56,6 +74,8 @@ def histogram(
     start: str | None = None,
     end: str | None = None,
     match: Match = "started",
+    q: str | None = None,
+    content: str | None = None,
     format: Form = "table",  # noqa: A002 the option's name
 ) -> None:
     """Count sessions by bins of time: started in each, and alive at some moment of it.
@@ -68,13 +88,32 @@ def histogram(
         start: Begin of the range, ISO 8601, UTC unless it says otherwise; by default the first session's start.
         end: End of the range; a date without a time is included; by default the last session's start.
         match: started in the range; contained, started and ended in it; or overlap, alive at some moment of it.
+        q: Only sessions that pass this expression, in the language of the appliance's own searches, for example
+            'protocol:ssh AND NOT verdict:ACCEPT'.
+        content: Only sessions with a command, window title or alert that has these words. Not the recorded screen.
         format: table, json in the appliance's own shape, or csv.
     """
     with open_warehouse(options.load().data_dir) as warehouse:
         answer = fetch_histogram(
-            warehouse, bin_size, field=field, start=start, end=end, time_zone=time_zone, match=match
+            warehouse,
+            bin_size,
+            field=field,
+            start=start,
+            end=end,
+            time_zone=time_zone,
+            match=match,
+            q=q,
+            content=content,
         )
+        if content is not None:
+            _say_what_is_searched(warehouse, q, start=start, end=end, match=match)
     _show(format, answer.columns, answer.rows, answer.as_json)
+
+
+def _say_what_is_searched(warehouse: Warehouse, q: str | None, **population: Any) -> None:
+    from spsetl.analysis.lucene import content_notice  # noqa: PLC0415 a parser that few questions need
+
+    complain(content_notice(warehouse, q, **population))
 
 
 def _show(form: Form, columns: Sequence[str], rows: Iterable[Sequence[Any]], whole: Any) -> None:

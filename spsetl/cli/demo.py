@@ -17,6 +17,7 @@ from spsetl.cli.sync import show_report, sync_with_progress
 from spsetl.cli.terminal import print_table
 from spsetl.errors import SpsetlError, UsageError
 from spsetl.queries import read_statement
+from spsetl.report import has_libraries, write_report
 from spsetl.settings import Settings, load_settings
 from spsetl.warehouse.reader import open_warehouse
 
@@ -43,6 +44,7 @@ def demo(*, sessions: int = 10_000, data_dir: Path = Path("demo-data")) -> None:
         )
         _say(f"\nFirst night: everything. The simulated appliance is at {url}")
         show_report(sync_with_progress(settings))
+        _write_report(settings)
         with urllib.request.urlopen(f"{url}/simulator/advance-night") as answer:  # noqa: S310 loopback
             answer.read()
         _say(
@@ -50,6 +52,11 @@ def demo(*, sessions: int = 10_000, data_dir: Path = Path("demo-data")) -> None:
         )
         show_report(sync_with_progress(settings))
     _show_answers(settings)
+    page = _write_report(settings)
+    if page:
+        _say(f"\nThe report, one page to open in a browser: {page}")
+    else:
+        _say("\nNo report: it needs more libraries, pip install 'spsetl[report]'")
     # As it was called, to be called again from the same folder.
     program = sys.argv[0] if Path(sys.argv[0]).name == "spsetl" else "python -m spsetl"
     _say(
@@ -58,6 +65,13 @@ def demo(*, sessions: int = 10_000, data_dir: Path = Path("demo-data")) -> None:
         f"  {program} sql \"from session_histogram('month')\" --data-dir {data_dir}\n"
         f"  {program} status --data-dir {data_dir}"
     )
+
+
+def _write_report(settings: Settings) -> Path | None:
+    """One after each night, so that the second tells what changed; None without the report's libraries."""
+    if not has_libraries():
+        return None
+    return write_report(settings.data_dir, office_hours=settings.office_hours)
 
 
 def _clear(data_dir: Path) -> None:

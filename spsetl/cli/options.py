@@ -56,6 +56,8 @@ class SyncOptions(DataOptions):
     """Some of channels,events,alerts,trail_downloads,indexing; or none (SPSETL_DETAILS, the first three)."""
     quiet_hours: str | None = None
     """Local times without requests, for example 21:55-22:30, or none (SPSETL_QUIET_HOURS, none)."""
+    office_hours: str | None = None
+    """Office hours of the marts, default Mon-Fri 07:00-19:00 UTC (SPSETL_OFFICE_HOURS)."""
     sweep_requests: int | None = None
     """Requests a night for changes in what is older than the look-back (SPSETL_SWEEP_REQUESTS, 1000)."""
     sweep_days: int | None = None

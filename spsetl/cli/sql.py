@@ -1,43 +1,52 @@
 """`spsetl sql`: any question, read-only."""
 
-from datetime import date, datetime
-from typing import Annotated, Any, Literal
+import sys
+from pathlib import Path
+from typing import Annotated
 
-import orjson
 from cyclopts import Parameter
 
 from spsetl.cli.options import DataOptions
-from spsetl.cli.terminal import print_csv, print_table
+from spsetl.cli.output import OutputOptions, write_answer
+from spsetl.errors import UsageError
 from spsetl.warehouse.reader import open_warehouse
 
-Form = Literal["table", "json", "csv"]
 DEFAULTS = DataOptions()
+DEFAULT_OUTPUT = OutputOptions()
 
 
 def sql(
-    query: Annotated[str, Parameter(allow_leading_hyphen=True)],  # it may begin with a comment
+    query: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,  # it may begin with a comment
     /,
     *,
     options: DataOptions = DEFAULTS,
-    format: Form = "table",  # noqa: A002 the option's name
+    output: OutputOptions = DEFAULT_OUTPUT,
+    file: Path | None = None,
 ) -> None:
     """Answer a question in SQL: read-only, no files, no network.
 
     Args:
-        query: The question, for example "select user_name, count(*) from sessions group by all".
+        query: The question, for example "select user_name, count(*) from sessions group by all"; - reads it from stdin.
         options: Where the copy is.
-        format: table, json (one object a row, a row a line), or csv.
+        output: How the answer is written.
+        file: File that holds the question.
     """
-    with open_warehouse(options.load().data_dir) as warehouse:
-        columns, rows = warehouse.rows(query)
-    if format == "json":
-        for row in rows:
-            print(orjson.dumps(dict(zip(columns, row, strict=True)), default=str).decode())
-    elif format == "csv":
-        print_csv(columns, [[_iso(value) for value in row] for row in rows])
-    else:
-        print_table(columns, rows)
+    data_dir = options.load().data_dir
+    question = _read_question(query, file)
+    with open_warehouse(data_dir) as warehouse, warehouse.hold() as edition:
+        write_answer(edition, question, None, output, data_dir)
 
 
-def _iso(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, date | datetime) else value
+def _read_question(query: str | None, file: Path | None) -> str:
+    if (query is None) == (file is None):
+        raise UsageError(
+            'write one question: spsetl sql "select …", spsetl sql --file FILE, or spsetl sql - from stdin'
+        )
+    try:
+        if file is not None:
+            return file.read_bytes().decode("utf-8-sig")
+        return sys.stdin.buffer.read().decode("utf-8-sig") if query == "-" else str(query)
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}; name an existing file") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file or 'the question on stdin'} is no UTF-8 text; save it as UTF-8") from error

@@ -1,10 +1,10 @@
 """What a person sees: progress on standard error, tables on standard output."""
 
-import csv
 import sys
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
+from io import StringIO
 from typing import Any, Final, Self
 
 from rich.console import Console
@@ -23,6 +23,8 @@ from rich.progress import (
 )
 from rich.table import Table
 from rich.text import Text
+
+from spsetl.cli.cells import csv_lines
 
 SECONDS_BETWEEN_LINES: Final = 5.0
 
@@ -124,13 +126,21 @@ def show_progress() -> Bars | Lines:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A table for a person, see `table_text`."""
+    sys.stdout.write(table_text(columns, rows, is_terminal=sys.stdout.isatty()))
+    sys.stdout.flush()
+
+
+def table_text(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, is_terminal: bool) -> str:
     """A table for a person. Values are never read as markup."""
-    table = Table(*[escape(column) for column in columns])
+    table = Table(*[escape(_printable(column)) for column in columns])
     for row in rows:
         table.add_row(*[Text("" if value is None else _printable(str(value))) for value in row])
-    is_terminal = sys.stdout.isatty()
+    text = StringIO()
     # A pipe has no width: nothing may be cut off or folded there.
-    Console(width=None if is_terminal else 10_000).print(table, soft_wrap=not is_terminal)
+    console = Console(file=text, force_terminal=is_terminal, width=None if is_terminal else 10_000)
+    console.print(table, soft_wrap=not is_terminal)
+    return text.getvalue()
 
 
 def _printable(text: str) -> str:
@@ -139,7 +149,6 @@ def _printable(text: str) -> str:
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Comma-separated values with a line of names."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
+    """Comma-separated values with a line of names, safe to open in a spreadsheet."""
+    sys.stdout.write(csv_lines([columns, *rows]))
+    sys.stdout.flush()

@@ -1,6 +1,6 @@
 """Every table of the copy, once: columns, types, where each comes from, and what it means.
 
-Parquet schemas, DuckDB tables, their comments and the README's tables are all made from here.
+Parquet schemas, DuckDB tables, their comments and the page of the data, sql/DATA.md, are all made from here.
 Field names and meanings: SPS REST API Reference Guide, "Audited sessions", "Session events", "Session alerts".
 """
 
@@ -15,6 +15,7 @@ from spsetl.schema.fields import (
     LIST_FIELDS,
     SCORE_DETAILS,
 )
+from spsetl.schema.policies import POLICIES
 from spsetl.schema.records import (
     APPLIANCES,
     DETAIL_FETCHES,
@@ -49,6 +50,7 @@ __all__ = [
     "NOT_INDEXED",
     "NOT_REQUESTED",
     "PENDING",
+    "POLICIES",
     "QUARANTINE",
     "SCORE_DETAILS",
     "SESSIONS",
@@ -62,29 +64,12 @@ __all__ = [
     "Column",
     "Kind",
     "Table",
-    "as_markdown",
 ]
 
 SESSION_TABLES: Final = (SESSIONS, SESSION_LISTS, SESSION_SCORES)
 DETAIL_TABLES: Final = (CHANNELS, EVENTS, ALERTS, TRAIL_DOWNLOADS, INDEXING)
 COPIED_TABLES: Final = (*SESSION_TABLES, *DETAIL_TABLES, QUARANTINE)
-TABLES: Final = (*COPIED_TABLES, SYNC_RUNS, SYNC_WINDOWS, APPLIANCES)
+TABLES: Final = (*COPIED_TABLES, POLICIES, SYNC_RUNS, SYNC_WINDOWS, APPLIANCES)
 # What the warehouse can be made from: the rows themselves, and what it otherwise only knows by having seen it happen.
-LAKE_TABLES: Final = (*COPIED_TABLES, SYNC_RUNS, SYNC_WINDOWS, DETAIL_FETCHES, MISSING_SESSIONS)
+LAKE_TABLES: Final = (*COPIED_TABLES, POLICIES, SYNC_RUNS, SYNC_WINDOWS, DETAIL_FETCHES, MISSING_SESSIONS)
 BY_NAME: Final = {table.name: table for table in {*TABLES, *LAKE_TABLES}}
-
-
-def as_markdown() -> str:
-    """The tables as the README shows them: a heading, a sentence and a table of columns each."""
-    parts = []
-    for table in TABLES:
-        rows = [
-            f"| `{c.name}` | {c.kind.sql_type} | {f'`{c.path}`' if c.path else ''} | {c.comment} |"
-            for c in table.columns
-        ]
-        key = ", ".join(f"`{name}`" for name in table.key)
-        head = f"#### `{table.name}`\n\n{table.comment}. Key: {key}.\n"
-        parts.append(
-            "\n".join([head, "| column | type | field of the API | meaning |", "|---|---|---|---|", *rows, ""])
-        )
-    return "\n".join(parts)

@@ -7,6 +7,7 @@ top level of the file < section < environment < arguments.
 from spsetl.settings.describe import SettingDescription, describe_settings
 from spsetl.settings.load import load_appliances, load_settings
 from spsetl.settings.model import PREFIX, Settings
+from spsetl.settings.office import OfficeHours
 from spsetl.settings.sources import FILE
 from spsetl.settings.values import ALL_DETAILS, DETAILS
 
@@ -15,6 +16,7 @@ __all__ = [
     "DETAILS",
     "FILE",
     "PREFIX",
+    "OfficeHours",
     "SettingDescription",
     "Settings",
     "describe_settings",

@@ -20,6 +20,7 @@ from spsetl.access import (
     read_password,
 )
 from spsetl.errors import SettingsError
+from spsetl.settings.office import DEFAULT_OFFICE_HOURS, check_office_hours
 from spsetl.settings.values import DETAILS, check_quiet_hours, none_for_none, split_details
 
 PREFIX: Final = "SPSETL_"
@@ -118,6 +119,11 @@ class Settings(BaseSettings):
         None,
         description="Local times without requests, for example 21:55-22:30; several with commas between them",
         examples=["21:55-22:30"],
+    )
+    office_hours: Annotated[str, AfterValidator(check_office_hours)] = Field(
+        DEFAULT_OFFICE_HOURS,
+        description="Days, times and time zone that the marts call office hours; times may cross midnight",
+        examples=["Mon-Fri 08:00-18:00 Europe/Budapest"],
     )
     sweep_requests: int = Field(
         1000,

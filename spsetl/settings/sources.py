@@ -19,6 +19,7 @@ APPLIANCES: Final = "appliances"
 # Of the whole copy; and what the section's own name says.
 _NOT_IN_SECTIONS: Final = {
     "data_dir": "is the same for all appliances; put it at the top level",
+    "office_hours": "is the same for all appliances; put it at the top level",
     "appliance": "is said by the section's name; remove it",
 }
 

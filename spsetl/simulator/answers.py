@@ -19,13 +19,17 @@ class Asking(NamedTuple):
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer, ready to be sent; `asking` is what it answers, if it is about details."""
+    """One answer, ready to be sent; `asking` is what it answers, if it is about details.
+
+    Without `has_length` it comes in chunks.
+    """
 
     body: bytes
     status: int = 200
     content_type: str = JSON_TYPE
     headers: tuple[tuple[str, str], ...] = ()
     asking: Asking | None = None
+    has_length: bool = True
 
 
 @dataclass(eq=False)

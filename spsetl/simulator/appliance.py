@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from spsetl.simulator import configuration, histogram, statistics
+from spsetl.simulator import configuration, histogram, recordings, statistics
 from spsetl.simulator.answers import Answer, ApiError, as_json, not_found, unauthorized
 from spsetl.simulator.clock import Clock
 from spsetl.simulator.details import Askings, Details
@@ -15,10 +15,11 @@ from spsetl.simulator.listing import join_items, links, read_fields, read_page
 from spsetl.simulator.logins import Credentials, Logins
 from spsetl.simulator.quirks import Quirks
 from spsetl.simulator.rendering import Renderer
-from spsetl.simulator.request import DETAILS, INFO_PATH, Params, Request
+from spsetl.simulator.request import DETAILS, INFO_PATH, TRAIL, Params, Request
 from spsetl.simulator.search import Search, read_filter
 from spsetl.simulator.sessions import Session
 from spsetl.simulator.snapshots import Holder, Snapshots
+from spsetl.simulator.trails import has_trail
 from spsetl.simulator.world import World
 
 # Called before each answer with the request's kind, path and parameters; may return a fault to answer with.
@@ -53,6 +54,7 @@ class Appliance:
             "stats": self._stats,
             "histogram": self._histogram,
             "configuration": self._configuration,
+            TRAIL: self._trail,
             **dict.fromkeys(DETAILS, self._details),
         }
 
@@ -143,6 +145,15 @@ class Appliance:
     def _details(self, request: Request) -> Answer:
         return self.details.answer(request, self._found(request))
 
+    def _trail(self, request: Request) -> Answer:
+        session = self._found(request)
+        form = request.params.get("format", "zat")
+        if not has_trail(self.world.spec, session) or form not in recordings.FORMS:
+            raise not_found(request.path)
+        self.world.download(session.key, self.credentials.username, request.address, from_api=True)
+        whole = recordings.recording_of(self.world.spec, session, form)
+        return recordings.answer(whole, request.headers, self.quirks)
+
     def _snapshot(self, request: Request) -> Answer:
         if not self.quirks.snapshots:
             raise not_found(request.path)
@@ -172,9 +183,7 @@ class Appliance:
         return as_json(answer)
 
     def _configuration(self, request: Request) -> Answer:
-        if not self.quirks.configuration_right:
-            raise unauthorized(request.path)
-        return as_json(configuration.options(request.path, self.quirks, self._remaining))
+        return as_json(configuration.configuration(request.path, self.world, self.quirks, self._remaining))
 
     def _found(self, request: Request) -> Session:
         try:

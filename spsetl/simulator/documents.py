@@ -6,6 +6,7 @@ from urllib.parse import quote
 from spsetl.simulator import vocabulary as words
 from spsetl.simulator.dice import Dice, spread
 from spsetl.simulator.facts import Facts, facts_of
+from spsetl.simulator.policies import connection_key, connection_name
 from spsetl.simulator.sessions import ARCHIVED, INDEXED, PROGRESS, RESCORED, SCORED, Session
 from spsetl.simulator.spec import WorldSpec
 from spsetl.simulator.times import DAY, SECOND, iso, to_datetime
@@ -151,7 +152,7 @@ def _user(spec: WorldSpec, facts: Facts, dice: Dice) -> Document:
 
 
 def _recording(spec: WorldSpec, session: Session, facts: Facts, dice: Dice) -> Document:
-    policy = f"{facts.protocol.lower()}-policy-{facts.policy}"
+    policy = connection_name(facts.protocol, facts.policy)
     status = index_status(session, facts)
     extracted = status == "INDEXED"
     as_number = facts.part == "status number" or dice.share(spec.index_status_numbers)
@@ -162,7 +163,7 @@ def _recording(spec: WorldSpec, session: Session, facts: Facts, dice: Dice) -> D
         "channel_policy": dice.pick(words.CHANNEL_POLICIES),
         "command_extracted": extracted and terminal,
         "connection_policy": policy,
-        "connection_policy_id": f"15682863055beac3c8d2{facts.policy}{words.PORTS[facts.protocol]}",
+        "connection_policy_id": connection_key(facts.protocol, facts.policy),
         "content_reference_id": session.number + 1,
         "has_accepted_channel": facts.accepted,
         "index_status": INDEX_STATUS.index(status) if as_number else status,

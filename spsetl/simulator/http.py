@@ -129,22 +129,22 @@ def _certificate(transport: asyncio.Transport) -> str | None:
 
 
 async def _send(send: Send, answer: Answer) -> None:
-    headers = [
-        (b"content-type", answer.content_type.encode()),
-        (b"content-length", str(len(answer.body)).encode()),
-        *((name.encode(), value.encode("latin-1")) for name, value in answer.headers),
-    ]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.start", "status": answer.status, "headers": _headers(answer)})
     # A view: asyncio cuts what the socket takes off the front of the body, which would copy the rest each time.
     await send({"type": "http.response.body", "body": memoryview(answer.body)})
 
 
-async def _send_half(send: Send, transport: asyncio.Transport, answer: Answer) -> None:
-    headers = [
+def _headers(answer: Answer) -> list[tuple[bytes, bytes]]:
+    length = [(b"content-length", str(len(answer.body)).encode())] if answer.has_length else []
+    return [
         (b"content-type", answer.content_type.encode()),
-        (b"content-length", str(len(answer.body)).encode()),
+        *length,
+        *((name.encode(), value.encode("latin-1")) for name, value in answer.headers),
     ]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+
+
+async def _send_half(send: Send, transport: asyncio.Transport, answer: Answer) -> None:
+    await send({"type": "http.response.start", "status": answer.status, "headers": _headers(answer)})
     half = answer.body[: len(answer.body) // 2]
     await send({"type": "http.response.body", "body": half, "more_body": True})
     transport.close()

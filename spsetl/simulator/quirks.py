@@ -61,6 +61,10 @@ class Quirks:
     """/api/audit/sessions/<key>/trail_downloads exists."""
     indexing: bool = True
     """/api/audit/sessions/<key>/indexing exists."""
+    trail_ranges: bool = True
+    """/api/audit/sessions/<key>/audit_trail gives a part of a recording, too: Range and If-Range, with an ETag."""
+    trail_length: bool = True
+    """A recording's answer says how long it is; else it comes in chunks."""
     snapshot_short_pages: bool = False
     """Pages of a snapshot in the middle of the chain may be shorter than asked for."""
     snapshot_empty_last_page: bool = False
@@ -73,6 +77,10 @@ class Quirks:
     """The user may search sessions; else 403."""
     configuration_right: bool = True
     """The user may read the configuration; else 403."""
+    configured_protocols: tuple[str, ...] = ("ssh", "rdp", "ica", "telnet", "vnc", "http", "mssql")
+    """The protocols that this version has a configuration for; 404 for others."""
+    forbidden_protocols: tuple[str, ...] = ()
+    """The protocols whose configuration the user may not read; 403."""
     login_seconds: float = 1200
     """A login ends after so many seconds without a request."""
     snapshot_seconds: float = 300

@@ -13,6 +13,7 @@ Params = Mapping[str, str]
 
 INFO_PATH: Final = "/api/info"
 DETAILS: Final = ("channels", "events", "alerts", "trail_downloads", "indexing")
+TRAIL: Final = "audit_trail"
 _KINDS: Final = {
     AUTHENTICATION_PATH: "authentication",
     INFO_PATH: "info",
@@ -45,6 +46,6 @@ def classify(path: str) -> tuple[str, str]:
         return "configuration", ""
     below, _, rest = path.partition(SESSIONS_PATH + "/")
     key, slash, detail = rest.partition("/")
-    if below or not key or (slash and detail not in DETAILS):
+    if below or not key or (slash and detail not in (*DETAILS, TRAIL)):
         return "unknown", ""
     return detail or "session", unquote(key)

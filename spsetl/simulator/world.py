@@ -3,11 +3,13 @@
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 from spsetl.simulator.channels import channels_of
 from spsetl.simulator.displayed import Displayed, Displays
 from spsetl.simulator.documents import Document, document_of
+from spsetl.simulator.policies import Policies
 from spsetl.simulator.records import alerts_of, events_of
 from spsetl.simulator.sessions import Births, Calendar, Download, Session, passed_at
 from spsetl.simulator.spec import WorldSpec
@@ -31,6 +33,7 @@ class World:
         self.spec = spec or WorldSpec()
         self.lock = threading.RLock()
         self.changes = 0
+        self.policies = Policies()
         self._now = to_ms(self.spec.now)
         self._sessions: dict[str, Session] = {}
         self._pending: dict[str, Session] = {}
@@ -204,7 +207,7 @@ class World:
         """All visible sessions by start_time, those of one time by number."""
         with self.lock:
             if self._sorted is None:
-                self._sorted = sorted(self._sessions.values(), key=_start_and_number)
+                self._sorted = sorted(self._sessions.values(), key=attrgetter("start", "number"))
             return self._sorted
 
     def displayed(self, session: Session) -> Displayed:
@@ -286,10 +289,6 @@ class World:
 
     def _fill(self, sessions: Iterable[Session]) -> None:
         self._sessions.update((session.key, session) for session in sessions)
-
-
-def _start_and_number(session: Session) -> tuple[int, int]:
-    return session.start, session.number
 
 
 def _by_path(fields: Mapping[str, Any] | None, more: Mapping[str, Any]) -> dict[str, Any]:

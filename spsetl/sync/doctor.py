@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from spsetl.appliance.client import Client
+from spsetl.appliance.configuration import PROTOCOLS
 from spsetl.appliance.probe import Capabilities, probe
 from spsetl.appliance.protocol import ListQuery, decode_list
-from spsetl.errors import SpsetlError
+from spsetl.errors import RightsError, SpsetlError
 from spsetl.extract.counts import count_all
+from spsetl.extract.policies import fetch_options
 from spsetl.extract.windows import LIST_FIELDS
 from spsetl.settings import Settings
 from spsetl.sync.job import connect, prepare
 from spsetl.sync.places import Places
 from spsetl.sync.progress import Silence
+from spsetl.sync.retention import as_rows, describe_retention, retention_query
 from spsetl.warehouse.reader import open_warehouse
 
 State = Literal["green", "yellow", "red"]
@@ -60,7 +63,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
         except SpsetlError as error:
             yield _red("login and rights", error)
             return
+        yield _configuration(client)
     yield from _abilities(found, _known_snapshots(settings, access.appliance))
+    yield from _retention(settings, access.appliance)
 
 
 def _red(check: str, error: SpsetlError) -> Finding:
@@ -88,6 +93,33 @@ def _pace(client: Client, settings: Settings, found: Capabilities) -> Iterator[F
     whole = number / max(len(page.items), 1) * seconds / settings.concurrency
     text = f"a page of {len(page.items)} sessions takes {seconds:.2f} s; {number:,} sessions about {whole:,.0f} s"
     yield Finding("pace", "green", f"{text} for the list at {settings.concurrency} connections")
+
+
+def _configuration(client: Client) -> Finding:
+    """Whether the user may read what the table of policies is made of; a copy can do without."""
+    try:
+        fetch_options(client, PROTOCOLS[0])
+    except SpsetlError as error:
+        without = "policies and how long metadata lives are not copied"
+        if isinstance(error, RightsError):
+            return Finding("configuration", "yellow", f"the user may not read it: {without}", _GRANT)
+        return Finding("configuration", "yellow", f"{without}: {error}")
+    return Finding("configuration", "green", "policies and how long metadata lives can be read")
+
+
+def _retention(settings: Settings, appliance: str) -> Iterator[Finding]:
+    """Whether clean-up on the appliance may come before the copy, as of what is published."""
+    if not (settings.data_dir / "warehouse.duckdb").exists():
+        return
+    with open_warehouse(settings.data_dir) as warehouse:
+        rows = [row for row in as_rows(*warehouse.rows(retention_query())) if row["appliance"] == appliance]
+    troubles = describe_retention(rows)
+    for line in troubles:
+        yield Finding("retention", "yellow", line, "run spsetl sync, and let it fetch what waits")
+    if not troubles:
+        kept = [f"{row['protocol']} {row['retention_days'] or 'for ever'}" for row in rows]
+        text = f"days that metadata live: {', '.join(kept)}" if kept else _UNKNOWN
+        yield Finding("retention", "green" if kept else "yellow", text)
 
 
 def _known_snapshots(settings: Settings, appliance: str) -> bool | None:
@@ -123,6 +155,7 @@ def _abilities(found: Capabilities, has_snapshots: bool | None) -> Iterator[Find
 
 
 _UNKNOWN: Final = "not known yet: no session could tell, or no sync has asked"
+_GRANT: Final = 'if they are wanted, let an administrator grant read access to the protocols\' "Control" pages'
 _READINGS: Final = {
     "literal": "sessions that started at or after start",
     "overlap": "sessions that were alive at or after start",

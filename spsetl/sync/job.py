@@ -14,7 +14,7 @@ from spsetl.appliance.client import Client
 from spsetl.appliance.quiet import QuietHours
 from spsetl.errors import SpsetlError
 from spsetl.lake import Lake
-from spsetl.settings import Settings
+from spsetl.settings import OfficeHours, Settings
 from spsetl.sync.abilities import choose_strategy, ensure_capabilities, share_snapshot
 from spsetl.sync.budget import Budget
 from spsetl.sync.lock import hold_lock
@@ -24,6 +24,7 @@ from spsetl.sync.report import SyncReport
 from spsetl.sync.runner import StepRunner
 from spsetl.sync.steps import Steps
 from spsetl.warehouse import checks, details, runs
+from spsetl.warehouse.marts import build_marts
 from spsetl.warehouse.publish import publish
 from spsetl.warehouse.work import WorkDatabase
 
@@ -61,6 +62,7 @@ class Job:
         self._finish("done")
 
     def _check(self) -> None:
+        build_marts(self.work, OfficeHours.parse(self.settings.office_hours))
         results = checks.run_checks(self.work)
         self.report.warnings += [f"{r.name}: {r.offending_rows} rows" for r in results if r.offending_rows]
         checks.require_passed(results)

@@ -13,12 +13,13 @@ from spsetl import schema
 from spsetl.errors import UsageError
 from spsetl.flatten import Flattener
 from spsetl.lake import Lake, LakeWriter
-from spsetl.settings import Settings
+from spsetl.settings import OfficeHours, Settings
 from spsetl.sync.lock import hold_lock
 from spsetl.sync.places import Places
 from spsetl.warehouse import quarantine
 from spsetl.warehouse.checks import require_passed, run_checks
 from spsetl.warehouse.details import request_kinds
+from spsetl.warehouse.marts import build_marts, forget_marts
 from spsetl.warehouse.publish import publish
 from spsetl.warehouse.quarantine import QuarantinedRow
 from spsetl.warehouse.work import WorkDatabase, aware_utc
@@ -77,6 +78,7 @@ def run_replay(settings: Settings) -> ReplayReport:
                 "select count(*) from (select arg_max(status, started_at) as status from sync_runs group by appliance) "
                 "where status <> 'done'",
             )
+            build_marts(work, OfficeHours.parse(settings.office_hours))
             require_passed(run_checks(work))
             work.checkpoint()
         if not unfinished:
@@ -104,6 +106,7 @@ def replay(work: WorkDatabase, lake: Lake, *, appliance: str, run_id: str, now: 
     if replayed:
         with work.transaction() as connection:
             quarantine.merge_replayed(connection, lake, writer.files)
+            forget_marts(connection)
     return replayed
 
 

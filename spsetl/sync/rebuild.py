@@ -8,11 +8,12 @@ from typing import Any
 from spsetl import schema
 from spsetl.errors import StorageError, UsageError
 from spsetl.lake import Lake
-from spsetl.settings import Settings
+from spsetl.settings import OfficeHours, Settings
 from spsetl.sync.lock import hold_lock
 from spsetl.sync.places import Places
 from spsetl.warehouse.checks import require_passed, run_checks
 from spsetl.warehouse.details import request_kinds
+from spsetl.warehouse.marts import build_marts
 from spsetl.warehouse.publish import publish
 from spsetl.warehouse.rebuild import rebuild_tables
 from spsetl.warehouse.work import WorkDatabase
@@ -87,6 +88,7 @@ def _build(path: Path, lake: Lake, settings: Settings) -> tuple[dict[str, int], 
         rows = rebuild_tables(work.connection, lake)
         for (appliance,) in work.connection.execute("select distinct appliance from sessions").fetchall():
             request_kinds(work, appliance=appliance, kinds=settings.details)
+        build_marts(work, OfficeHours.parse(settings.office_hours))
         results = run_checks(work)
         require_passed(results)
         work.checkpoint()

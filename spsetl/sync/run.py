@@ -9,6 +9,7 @@ from spsetl.sync.job import Job, connect, open_job, prepare
 from spsetl.sync.lock import hold_lock
 from spsetl.sync.phases import fetch_details, read_windows, require_presence
 from spsetl.sync.planning import Range, plan_backfill, plan_changes, plan_lists
+from spsetl.sync.policies import copy_policies, warn_of_cleanup
 from spsetl.sync.progress import Progress, Silence
 from spsetl.sync.report import SyncReport
 from spsetl.sync.runner import StepRunner
@@ -36,7 +37,9 @@ def run_sync(settings: Settings, *, runner: StepRunner, progress: Progress, acce
             read_windows(job, "list", planned.windows)
             _read_changes(job, planned.windows)
             require_presence(job, accept_missing=accept_missing)
+            copy_policies(job)
             fetch_details(job)
+        warn_of_cleanup(job)
     return job.report
 
 

@@ -22,6 +22,7 @@ from spsetl.warehouse.complaints import one_line
 from spsetl.warehouse.work import quote_text
 
 _JOURNALS: Final = (schema.DETAIL_FETCHES, schema.MISSING_SESSIONS)
+_RECORDS: Final = (schema.POLICIES, schema.SYNC_RUNS, schema.SYNC_WINDOWS)
 # In this order: each reads what those before it found.
 _STEPS: Final = ("current_sessions", "last_fetches", "kept_sessions")
 # Where a row stands in the lake: DuckDB adds it to each row of read_parquet that asks for it.
@@ -43,9 +44,9 @@ def rebuild_tables(connection: duckdb.DuckDBPyConnection, lake: Lake) -> dict[st
     """
     try:
         rows = _rebuild_copied(connection, lake, only=None)
-        for table in (schema.SYNC_RUNS, schema.SYNC_WINDOWS):
+        for table in _RECORDS:
             _show_lake(connection, lake, table, only=None)
-        for table in (schema.SYNC_RUNS, schema.SYNC_WINDOWS):
+        for table in _RECORDS:
             rows[table.name] = _insert(connection, table, read_statement("rebuild", table.name))
     except duckdb.Error as error:
         raise _explain(error, lake) from error

@@ -162,9 +162,12 @@ class WorkDatabase:
         Raises:
             duckdb.Error: A block is damaged.
         """
-        for table in schema.TABLES:
+        tables = self.connection.execute(
+            "select schema_name, table_name from duckdb_tables() where database_name = 'work'"
+        ).fetchall()
+        for place, table in tables:
             # A count of the same columns is answered without reading them.
-            self.connection.execute(f'select bit_xor(hash(t)) from "{table.name}" as t').fetchall()  # noqa: S608 our names
+            self.connection.execute(f'select bit_xor(hash(t)) from "{place}"."{table}" as t').fetchall()  # noqa: S608 our names
 
 
 def _is_about_storage(error: duckdb.Error) -> bool:

@@ -5,7 +5,8 @@
 -- started in the bin, active_count those that were alive at some moment of it; with a field, those that have a value
 -- of it. The bins run from the one with start_at, by default the first session's start, to the one with the last
 -- moment before end_at, by default after the last session's start. Days and longer ones are those of the zone's
--- calendar, shorter ones are of equal length. start_at, end_at, bin_start and bin_end are UTC.
+-- calendar, shorter ones are of equal length. start_at, end_at, bin_start and bin_end are UTC. among names a table or
+-- view with the columns of sessions, whose rows alone are counted, see session_stats.
 -- Sessions that the appliance has lost meanwhile count: they are history.
 create or replace macro session_histogram(
     bin_size,
@@ -15,13 +16,14 @@ create or replace macro session_histogram(
     match := 'started',
     field := null,
     appliance := null,
-    now_at := null
+    now_at := null,
+    among := 'sessions'
 ) as table (
     with extremes as (
         select
             coalesce(cast(start_at as timestamp), min(sessions.start_time)) as first_time,
             coalesce(cast(end_at as timestamp) - interval 1 microsecond, max(sessions.start_time)) as last_time
-        from sessions
+        from query_table(among) as sessions
         where appliance is null or sessions.appliance = appliance
     ),
 
@@ -88,7 +90,7 @@ create or replace macro session_histogram(
             sessions.start_time,
             end_or_now(sessions.end_time, now_at) as last_time,
             case when is_plain_field(field) then columns(plain_column(field)) end as plain_value
-        from sessions
+        from query_table(among) as sessions
         where
             is_in_range(sessions.start_time, sessions.end_time, match, start_at, end_at, now_at)
             and (appliance is null or sessions.appliance = appliance)

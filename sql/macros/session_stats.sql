@@ -4,6 +4,8 @@
 --   from session_stats('user.name', sub_field := 'protocol', start_at := timestamp '2024-03-01', match := 'overlap')
 -- count and others count sessions; others those of the values that are not shown. A session without the field counts
 -- nowhere, a list-valued field once per distinct value. size limits the values, and the sub-values of each.
+-- among names a table or view with the columns of sessions, whose rows alone are counted:
+--   with odd as (select * from sessions where verdict <> 'ACCEPT') from session_stats('user.name', among := 'odd')
 -- Times are UTC. Sessions that the appliance has lost meanwhile count: they are history.
 create or replace macro session_stats(
     field,
@@ -13,7 +15,8 @@ create or replace macro session_stats(
     end_at := null,
     match := 'started',
     appliance := null,
-    now_at := null
+    now_at := null,
+    among := 'sessions'
 ) as table (
     -- A field that has rows of its own is null here, and one that has none is empty in own_values.
     with population as not materialized (
@@ -22,7 +25,7 @@ create or replace macro session_stats(
             sessions.session_key,
             case when is_plain_field(field) then columns(plain_column(field)) end as plain_value,
             case when is_plain_field(sub_field) then columns(plain_column(sub_field)) end as plain_sub_value
-        from sessions
+        from query_table(among) as sessions
         where
             is_in_range(sessions.start_time, sessions.end_time, match, start_at, end_at, now_at)
             and (appliance is null or sessions.appliance = appliance)
@@ -67,7 +70,7 @@ create or replace macro session_stats(
             count(*) as sessions
         from population
         inner join field_rows using (appliance, session_key)
-        where not (start_at is null and end_at is null and appliance is null)
+        where not (start_at is null and end_at is null and appliance is null and among = 'sessions')
         group by field_rows.value
         union all
         -- The same without the join, which takes longest, where every session counts.
@@ -75,7 +78,7 @@ create or replace macro session_stats(
             value,
             count(*) as sessions
         from field_rows
-        where start_at is null and end_at is null and appliance is null
+        where start_at is null and end_at is null and appliance is null and among = 'sessions'
         group by value
     ),
 

@@ -1,10 +1,14 @@
--- How far the recordings are indexed, and so searchable: one row per index status.
+-- Which recordings wait to be indexed, and how far the others are: one row per index status.
+-- Sessions that the appliance has no more wait for nothing, and are left out.
 select
-    coalesce(sessions.recording_index_status, 'no recording')::varchar as index_status,
+    coalesce(recording_index_status, 'no recording')::varchar as index_status,
+    coalesce(recording_index_status in ('NOT_INDEXED', 'INDEXING_IN_PROGRESS'), false)::boolean as is_waiting,
     count(*)::bigint as session_count,
-    count(*) filter (where sessions.events_status = 'fetched')::bigint as with_events_fetched,
-    min(sessions.start_time)::timestamp as oldest_start_time,
-    max(sessions.start_time)::timestamp as newest_start_time
+    count(*) filter (where events_status = 'fetched')::bigint as events_fetched_count,
+    count(*) filter (where events_status = 'pending')::bigint as events_pending_count,
+    min(start_time)::timestamp as oldest_start_time,
+    max(start_time)::timestamp as newest_start_time
 from sessions
-group by index_status
-order by session_count desc, index_status
+where missing_since is null
+group by recording_index_status
+order by is_waiting desc, session_count desc, index_status

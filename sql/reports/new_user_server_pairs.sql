@@ -1,21 +1,16 @@
 -- Who came to a server for the first time in the last seven days of the copy: one row per user and server.
-with first_visits as (
-    select
-        user_name,
-        server_name,
-        min(start_time) as first_seen_at,
-        count(*) as session_count
-    from sessions
-    where user_name is not null and server_name is not null
-    group by user_name, server_name
-)
-
+-- The seven days end with the newest session, so that an old copy answers as of its own time.
 select
     user_name::varchar as user_name,
+    server_key::varchar as server_key,
     server_name::varchar as server_name,
-    first_seen_at::timestamp as first_seen_at,
-    session_count::bigint as session_count
-from first_visits
-where first_seen_at >= (select max(sessions.start_time) from sessions) - interval 7 days
-order by first_seen_at desc, user_name, server_name
+    started_at::timestamp as first_seen_at,
+    protocol::varchar as protocol,
+    verdict::varchar as verdict,
+    client_key::varchar as client_key
+from mart.fct_sessions
+where
+    is_first_user_server_pair
+    and started_at >= (select max(every.started_at) - interval 7 days from mart.fct_sessions as every)
+order by first_seen_at desc, user_name, server_key
 limit 20

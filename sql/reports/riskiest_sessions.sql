@@ -1,5 +1,5 @@
 -- The riskiest sessions and why: one row per session, the highest score first.
-with ranked_scores as (
+with reasons as (
     select
         appliance,
         session_key,
@@ -9,17 +9,16 @@ with ranked_scores as (
 )
 
 select
-    sessions.start_time::timestamp as start_time,
-    sessions.user_name::varchar as user_name,
-    sessions.server_name::varchar as server_name,
-    sessions.protocol::varchar as protocol,
-    sessions.analytics_score_aggregated::double as score,
-    ranked_scores.reasons::varchar as reasons,
-    sessions.session_key::varchar as session_key
-from sessions
-left join ranked_scores
-    on sessions.appliance = ranked_scores.appliance
-    and sessions.session_key = ranked_scores.session_key
-where sessions.analytics_score_aggregated is not null
-order by score desc, sessions.start_time desc, session_key
+    s.started_at::timestamp as started_at,
+    s.user_name::varchar as user_name,
+    coalesce(s.server_name, s.server_key)::varchar as server,
+    s.protocol::varchar as protocol,
+    s.risk_score::double as risk_score,
+    reasons.reasons::varchar as reasons,
+    s.appliance::varchar as appliance,
+    s.session_key::varchar as session_key
+from mart.fct_sessions as s
+left join reasons on s.appliance = reasons.appliance and s.session_key = reasons.session_key
+where s.risk_score is not null
+order by s.risk_score desc, s.started_at desc, s.appliance, s.session_key
 limit 20

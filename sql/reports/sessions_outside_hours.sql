@@ -1,22 +1,13 @@
--- Who works at night and on weekends: one row per user with sessions outside of Monday to Friday, 7 to 19 UTC.
-with marked_sessions as (
-    select
-        user_name,
-        start_time,
-        isodow(start_time) in (6, 7) as is_weekend,
-        hour(start_time) not between 7 and 18 as is_night
-    from sessions
-    where user_name is not null
-)
-
+-- Who works outside of the office hours of SPSETL_OFFICE_HOURS: one row per user with a session that began then.
 select
     user_name::varchar as user_name,
-    count(*) filter (is_weekend)::bigint as weekend_count,
-    count(*) filter (is_night and not is_weekend)::bigint as night_count,
-    round(100.0 * count(*) filter (is_weekend or is_night) / count(*), 1)::double as percent_of_sessions,
-    max(start_time) filter (is_weekend or is_night)::timestamp as last_outside_at
-from marked_sessions
+    count(*)::bigint as session_count,
+    count(*) filter (where is_outside_office_hours)::bigint as outside_count,
+    round(100.0 * count(*) filter (where is_outside_office_hours) / count(*), 1)::double as percent_of_sessions,
+    max(started_at) filter (where is_outside_office_hours)::timestamp as last_outside_at
+from mart.fct_sessions
+where user_name is not null
 group by user_name
-having count(*) filter (is_weekend or is_night) > 0
-order by weekend_count + night_count desc, user_name
+having count(*) filter (where is_outside_office_hours) > 0
+order by outside_count desc, user_name
 limit 20

@@ -71,7 +71,7 @@ def test_the_flow_makes_an_equal_copy_and_tells_its_outcome(settings: Any, tmp_p
         [outcome] = nightly_sync()
     assert outcome["sessions"]["new"] == 300
     assert_equal_copy(world, tmp_path / "warehouse.duckdb", appliance="sps")
-    assert read_task_names() == {"list": 1, "details": 2}
+    assert read_task_names() == {"list": 1, "policies": 1, "details": 2}
     [artifact] = [found for found in read_artifacts() if found.key == "spsetl-sync"]
     assert "| new | 300 |" in artifact.data
     assert "password" not in artifact.data

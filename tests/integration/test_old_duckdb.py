@@ -11,6 +11,9 @@ import duckdb
 import pytest
 
 from spsetl import schema
+from spsetl.settings.office import DEFAULT_OFFICE_HOURS, OfficeHours
+from spsetl.warehouse.marts import build_marts
+from spsetl.warehouse.marts_models import read_marts
 from spsetl.warehouse.publish import publish
 from spsetl.warehouse.work import WorkDatabase
 
@@ -29,10 +32,17 @@ A_VALUE: Final[Mapping[schema.Kind, str]] = {
 # Runs in both versions, so it must not need anything newer than 1.2, and its answer is all JSON.
 READ_EVERYTHING: Final = """
 import duckdb, json, sys
-con = duckdb.connect(sys.argv[1], read_only=True)
+if len(sys.argv) > 2:
+    con = duckdb.connect()
+    con.execute(f"attach '{sys.argv[1]}' as other (read_only)")
+    con.execute(f"use {sys.argv[2]}")
+else:
+    con = duckdb.connect(sys.argv[1], read_only=True)
 answer = {"version": duckdb.__version__, "tables": {}, "comments": {}}
 tables = con.execute(
-    "select schema_name, table_name, comment from duckdb_tables() where not internal order by all"
+    "select schema_name, table_name, comment from duckdb_tables() where not internal union all "
+    "select schema_name, view_name, comment from duckdb_views() where not internal and schema_name = 'mart' "
+    "order by all"
 ).fetchall()
 for schema_name, table, comment in tables:
     columns = con.execute(
@@ -51,10 +61,16 @@ print(json.dumps(answer))
 """
 
 
-def read_everything(python: Path, database: Path) -> dict[str, Any]:
-    """Every table of a DuckDB file, its comments and its values, as the DuckDB of that interpreter reads them."""
+def read_everything(python: Path, database: Path, *use: str) -> dict[str, Any]:
+    """Every table and mart of a DuckDB file, comments and values, as the DuckDB of that interpreter reads them.
+
+    Args:
+        python: The interpreter.
+        database: The file.
+        use: The schema of the file, attached as `other`, that is the current one; the file is opened if there is none.
+    """
     done = subprocess.run(
-        [str(python), "-I", "-c", READ_EVERYTHING, str(database)], capture_output=True, text=True, check=False
+        [str(python), "-I", "-c", READ_EVERYTHING, str(database), *use], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
@@ -79,6 +95,11 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for table in schema.TABLES:
                 rows = (EVENTS if table is schema.EVENTS else ROWS) // 2
                 fill(work, table, range(rows * half, rows * (half + 1)))
+            work.connection.execute(
+                "insert into session_lists by name select appliance, session_key, 0 as position, 'sudo' as value, "
+                "'analytics.interesting_events' as field from sessions order by all limit 3"
+            )
+            build_marts(work, OfficeHours.parse(DEFAULT_OFFICE_HOURS))
             work.checkpoint()
         publish(folder / "work" / "warehouse.duckdb", file)
     return file
@@ -114,6 +135,48 @@ def test_old_duckdb_sees_every_table_of_the_schema_described(published: Path, ol
         assert found["columns"] == [[c.name, c.kind.sql_type, c.comment] for c in table.columns]
         assert old["comments"][table.name] == table.comment
         assert found["summary"][0] > ROWS // 2
+
+
+def test_old_duckdb_sees_every_mart_described(published: Path, old_python: Path) -> None:
+    """In DuckDB 1.2.2 every mart is there, tables and views, with its types, its comments and with rows."""
+    old = read_everything(old_python, published)
+
+    for mart in read_marts():
+        found = old["tables"][mart.name]
+        assert found["columns"] == [[c.name, c.sql_type, c.comment] for c in mart.columns]
+        assert old["comments"][mart.name].startswith(mart.comment)
+        assert found["summary"][0] > 0
+
+
+@pytest.mark.parametrize("use", ["other", "other.mart"])
+def test_old_duckdb_reads_a_file_that_is_attached(use: str, published: Path, old_python: Path) -> None:
+    """Under another name, whichever of its schemas is the current one, all is as in the file opened by itself."""
+    assert read_everything(old_python, published, use) == read_everything(old_python, published)
+
+
+def test_marts_are_read_beside_another_database(published: Path, old_python: Path) -> None:
+    """As BI tools do, by their full name and without `use`; before DuckDB 2 only those that read marts alone.
+
+    DuckDB 1.2 looks for `main` of a view in the current database, and finds the schema `mart` where the view is.
+    """
+    names = [mart.name for mart in read_marts()]
+    old_names = [mart.name for mart in read_marts() if "from main." not in mart.statement]
+    count = (
+        "import duckdb, sys; con = duckdb.connect(); con.execute(f\"attach '{sys.argv[1]}' as other (read_only)\"); "
+        "print([con.execute(f'select * from other.mart.{name} limit 1').fetchall() for name in sys.argv[2:]])"
+    )
+    for python, marts in ((Path(sys.executable), names), (old_python, old_names)):
+        done = subprocess.run(
+            [str(python), "-I", "-c", count, str(published), *marts], capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+    assert set(names) - set(old_names) == {
+        "fct_alerts",
+        "fct_channels",
+        "fct_events",
+        "report_fetch_result",
+        "report_interesting_events",
+    }
 
 
 def test_old_duckdb_refuses_the_format_of_today(tmp_path: Path, old_python: Path) -> None:

@@ -1,41 +1,46 @@
-"""The questions in sql/reports/: each runs as it is on a copy, and the README shows what it is."""
+"""The questions in sql/reports/: each runs as it is, in types that every tool reads; the README shows what it is."""
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
 
 import pytest
 
 from spsetl.queries import read_folder, read_statement
-from spsetl.settings import load_settings
-from spsetl.simulator import Simulator, World, WorldSpec
-from spsetl.sync import Silence, ThreadRunner, run_sync
 from spsetl.warehouse.reader import Warehouse, open_warehouse
-from tests.answers import QUESTIONS, answer_as_markdown, question_as_markdown
+from tests.answers import END, QUESTIONS, START, answer_as_markdown, question_as_markdown, with_answers
+from tests.handmade import write_handmade_copy
 from tests.readme import README
 
-BI_TYPES = re.compile(r"BOOLEAN|INTEGER|BIGINT|DOUBLE|DECIMAL\(\d+,\d+\)|VARCHAR|DATE|TIMESTAMP")
+BI_TYPES: Final = re.compile(r"BOOLEAN|INTEGER|BIGINT|DOUBLE|DECIMAL\(\d+,\d+\)|VARCHAR|DATE|TIMESTAMP")
 
 
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    """A small copy with all details."""
-    folder = tmp_path_factory.mktemp("copy")
-    with Simulator(World(WorldSpec(sessions=300))) as simulator:
-        access = {"url": simulator.url, "username": simulator.username, "password": simulator.password}
-        settings = load_settings(access | {"data_dir": folder}, environ={})
-        run_sync(settings, runner=ThreadRunner(), progress=Silence())
-    with open_warehouse(folder) as opened:
+    """A copy made by hand."""
+    file: Path = tmp_path_factory.mktemp("copy") / "warehouse.duckdb"
+    write_handmade_copy(file)
+    with open_warehouse(file) as opened:
         yield opened
 
 
 @pytest.mark.parametrize("name", sorted(read_folder("reports")))
 def test_the_question_is_answered_in_types_that_every_tool_reads(name: str, warehouse: Warehouse) -> None:
-    """It runs read-only, finds something in a copy of an ordinary appliance, and casts every column."""
+    """It runs read-only, finds something, and casts every column."""
     statement = read_statement("reports", name)
     _, rows = warehouse.rows(statement)
     assert rows
     _, columns = warehouse.rows(f"describe {statement.partition(chr(10))[2]}")
+    assert columns
     assert [(column, kind) for column, kind, *_ in columns if not BI_TYPES.fullmatch(kind)] == []
+
+
+@pytest.mark.parametrize("name", sorted(read_folder("reports")))
+def test_the_first_line_is_a_question_and_what_a_row_is(name: str) -> None:
+    """The demo and the README show what stands before the colon."""
+    first = read_statement("reports", name).partition("\n")[0]
+    assert re.fullmatch(r"-- [A-Z][^:]+: one row per [^:]+\.", first)
 
 
 @pytest.mark.parametrize(("number", "name"), list(enumerate(QUESTIONS, 1)))
@@ -45,3 +50,25 @@ def test_the_readme_shows_the_question_as_its_file_has_it(number: int, name: str
     columns, _ = warehouse.rows(read_statement("reports", name))
     heading = answer_as_markdown(columns, [])
     assert f"{question_as_markdown(number, name)}\n{heading}" in readme
+
+
+def test_there_are_ten_questions_in_the_readme() -> None:
+    """All different, and nothing else stands between the two marks."""
+    part = README.read_text(encoding="utf-8").partition(START)[2].partition(END)[0]
+
+    assert len(set(QUESTIONS)) == 10
+    assert re.findall(r"^(\d+)\. \*\*", part, re.MULTILINE) == [str(number) for number in range(1, 11)]
+    assert re.findall(r"`sql/reports/(\w+)\.sql`", part) == list(QUESTIONS)
+
+
+def test_the_answers_are_written_between_the_marks(warehouse: Warehouse) -> None:
+    """What stood there is replaced, what stands around it stays; each question has its first three rows at most."""
+    text = with_answers(f"before\n{START}\nold\n{END}\nafter\n", warehouse)
+
+    assert text.startswith(f"before\n{START}\n\n1. **")
+    assert text.endswith(f"\n{END}\nafter\n")
+    assert "old" not in text.partition(START)[2].partition("\n1.")[0]
+    for number, name in enumerate(QUESTIONS, 1):
+        columns, rows = warehouse.rows(read_statement("reports", name))
+        assert f"{question_as_markdown(number, name)}\n{answer_as_markdown(columns, rows[:3])}" in text
+    assert with_answers(text, warehouse) == text

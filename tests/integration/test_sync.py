@@ -90,7 +90,14 @@ def test_a_second_sync_with_nothing_changed_fetches_no_details_and_changes_no_ro
         before = all_rows(tmp_path)
         report = sync(simulator, tmp_path)
     # The snapshot that the first sync opened is still alive, and shows nothing of what happened since.
-    assert dict(report.requests) == {"login": 1, "info": 1, "snapshot": 1, "list": 2, "count": 2}
+    assert dict(report.requests) == {
+        "login": 1,
+        "info": 1,
+        "snapshot": 1,
+        "list": 2,
+        "count": 2,
+        "configuration": 28,  # four for each protocol
+    }
     assert (report.sessions_new, report.sessions_changed) == (0, 0)
     assert report.sessions_seen > 0
     assert all_rows(tmp_path) == before

@@ -90,7 +90,7 @@ def test_wheel_holds_nothing_else(wheel: Path) -> None:
         endings = {Path(name).suffix for name in archive.namelist() if name.startswith("spsetl/")}
 
     assert strangers == []
-    assert endings <= {".py", ".sql", ".typed", ".md", ".html", ".css"}
+    assert endings <= {".py", ".sql", ".toml", ".typed", ".md", ".j2", ".css"}
 
 
 def test_installed_package_is_the_wheels(run: Run, away: Path) -> None:

@@ -23,9 +23,11 @@ from spsetl.extract.plan import Window
 from spsetl.flatten import Flattener
 from spsetl.flatten.values import hash_of
 from spsetl.lake import Lake, compact_lake
+from spsetl.settings.office import DEFAULT_OFFICE_HOURS, OfficeHours
 from spsetl.sync.quarantine import replay
 from spsetl.warehouse import checks, runs
 from spsetl.warehouse.details import KINDS, FetchedDetails, merge_details, pending_details, request_kinds
+from spsetl.warehouse.marts import build_marts
 from spsetl.warehouse.merge import fetch_known, merge_sessions
 from spsetl.warehouse.rebuild import rebuild_tables
 from spsetl.warehouse.windows import UNCOUNTED, WindowRecord, record_window
@@ -33,7 +35,7 @@ from spsetl.warehouse.work import WorkDatabase
 
 BEGIN = datetime(2026, 10, 20, tzinfo=UTC)
 HALVES = (Window(BEGIN, BEGIN + timedelta(days=1)), Window(BEGIN + timedelta(days=1), None))
-COMPARED = (*schema.COPIED_TABLES, schema.SYNC_RUNS, schema.SYNC_WINDOWS)
+COMPARED = (*schema.COPIED_TABLES, schema.POLICIES, schema.SYNC_RUNS, schema.SYNC_WINDOWS)
 DETAILS: Mapping[str, dict[str, Any]] = {
     "channels": {"key": "c1", "body": {"type": "shell"}},
     "events": {"record_id": 1, "content": "ls"},
@@ -274,6 +276,7 @@ class Copy:
             counts = rebuild_tables(work.connection, self.lake)
             rows = self.rows(work)
             assert counts == {name: len(found) for name, found in rows.items()}
+            build_marts(work, OfficeHours.parse(DEFAULT_OFFICE_HOURS))
             checks.require_passed(checks.run_checks(work))
         path.unlink()
         return rows

@@ -13,7 +13,7 @@ from cyclopts import App
 from spsetl import __version__, errors
 from spsetl.cli import app, run
 from spsetl.settings import describe_settings
-from tests.readme import README, with_parts
+from tests.readme import DATA_PAGE, PARTS, README, described_columns, read_examples, with_parts
 
 ROOT: Final = Path(__file__).parents[2]
 NOT_OURS: Final = {"demo-data", "data", "dist", "build", "__pycache__"}
@@ -54,9 +54,32 @@ def readme() -> str:
     return README.read_text(encoding="utf-8")
 
 
-def test_readme_says_what_the_code_says(readme: str) -> None:
-    """The README's tables and settings are those of the schema and of the settings; `make readme` writes them."""
-    assert readme == with_parts(readme)
+@pytest.mark.parametrize("document", PARTS, ids=relative)
+def test_document_says_what_the_code_says(document: Path) -> None:
+    """Tables, marts, settings and questions of the documents are those of the code; `make readme` writes them."""
+    assert document.read_text(encoding="utf-8") == with_parts(document)
+
+
+def test_every_column_is_described_with_an_example() -> None:
+    """No table, mart or column is without its meaning and an example, and no example without its column."""
+    page = DATA_PAGE.read_text(encoding="utf-8")
+    examples = {(table, column): text for table, some in read_examples().items() for column, text in some.items()}
+    described = list(described_columns())
+
+    assert sorted(examples) == sorted(described)
+    assert [place for place, text in examples.items() if not text.strip()] == []
+    assert [table for table, _ in described if f"### `{table}`" not in page] == []
+
+
+def test_glossary_explains_the_words_of_the_data() -> None:
+    """Each noun that the tables are named by is in the glossary, in alphabetical order."""
+    page = DATA_PAGE.read_text(encoding="utf-8")
+    words = re.findall(r"^\| ([a-z][a-z -]+) \|", page.partition("## Words")[2].partition("\n## ")[0], re.MULTILINE)[1:]
+    nouns = {"session", "channel", "event", "alert", "appliance", "quarantine", "recording", "risk score", "run"}
+    nouns |= {"window", "mart", "lake", "warehouse", "look-back", "watermark", "checkpoint", "snapshot", "sweep"}
+
+    assert words == sorted(words)
+    assert nouns <= set(words)
 
 
 def test_no_file_speaks_of_a_setting_that_does_not_exist() -> None:
@@ -121,7 +144,7 @@ def test_sql_file_says_what_its_rows_are(path: Path) -> None:
         rows = r"one \w+ per \w"
 
     assert first.startswith("-- ")
-    assert re.search(rows, first)
+    assert re.search(rows, first, re.IGNORECASE)
 
 
 def test_there_are_sql_files() -> None:

@@ -83,8 +83,8 @@ def test_environment_overrides_sections_and_arguments_that(write_toml: WriteToml
 
 
 def test_a_section_may_hold_whatever_concerns_its_appliance(write_toml: WriteToml) -> None:
-    """All settings but the data directory, which is the copy's, and the name, which is the section's."""
-    names = set(Settings.model_fields) - {"data_dir", "appliance"}
+    """All settings but data directory and office hours, which are the copy's, and the name, which is the section's."""
+    names = set(Settings.model_fields) - {"data_dir", "office_hours", "appliance"}
     examples = {name: (Settings.model_fields[name].examples or [])[0] for name in names}
     write_toml("[appliances.a]\n" + "\n".join(f'{name} = "{example}"' for name, example in examples.items()))
 
@@ -197,6 +197,10 @@ def test_way_to_log_in_replaces_a_farther_one(write_toml: WriteToml, top: str, s
         (f'[appliances.a]\nurll = "{SECRET}"', "[appliances.a] urll in spsetl.toml is no setting; the nearest is url"),
         (f'[appliances.a]\npasswort = "{SECRET}"', "the nearest is password"),
         ('[appliances.a]\nappliances = "x"', "[appliances.a] appliances in spsetl.toml is no setting"),
+        (
+            '[appliances.a]\noffice_hours = "Mon 08:00-18:00 UTC"',
+            "[appliances.a] office_hours in spsetl.toml is the same for all appliances",
+        ),
         ('[appliances.a]\ndata_dir = "x"', "[appliances.a] data_dir in spsetl.toml is the same for all appliances"),
         ('[appliances.a]\nappliance = "x"', "[appliances.a] appliance in spsetl.toml is said by the section's name"),
         ('[appliances.sps.example]\nurl = "x"', "[appliances.sps] example in spsetl.toml is a section; write"),

@@ -32,6 +32,8 @@ CALLS: Final = (
         for zone in ("UTC", "Europe/Budapest", "America/Havana", "Asia/Kolkata")
     ),
     *(f"session_histogram('day', field := '{field}', {OVERLAP})" for field in FIELDS),
+    *(f"session_stats('{field}', sub_field := 'active', among := 'of_one_port')" for field in FIELDS),
+    "session_histogram('day', among := 'of_one_port', now_at := '2024-04-02')",
     "session_histogram('second')",
     "session_stats('nope')",
 )
@@ -40,6 +42,7 @@ ASK: Final = """
 import duckdb, json, sys
 con = duckdb.connect(sys.argv[1], read_only=True)
 con.execute("set TimeZone = 'Asia/Tokyo'")
+con.execute("create temp view of_one_port as select * from sessions where client_port = 21")
 answers = {}
 for call in json.loads(sys.argv[2]):
     try:

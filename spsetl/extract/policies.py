@@ -1,0 +1,150 @@
+"""The policies that sessions refer to: four requests a protocol, one after the other, and the protocols side by side.
+
+The right to read the configuration is one that a user who copies sessions need not have. So the first request goes
+alone: where it is refused or fails, nothing more is asked.
+"""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import pyarrow as pa
+
+from spsetl import schema
+from spsetl.appliance.client import Client
+from spsetl.appliance.configuration import (
+    OPTIONS,
+    POLICY_KINDS,
+    PROTOCOLS,
+    Policy,
+    PolicyKind,
+    decode_policies,
+    policies_path,
+)
+from spsetl.errors import ApplianceError, NotFoundError, RightsError
+from spsetl.flatten.values import raw_json
+
+Place = tuple[str, PolicyKind]
+PolicyId = tuple[str, str, str]
+"""Protocol, kind and key."""
+
+_FIRST: Final[Place] = (PROTOCOLS[0], POLICY_KINDS[0])
+_TICK: Final = timedelta(microseconds=1)
+
+
+@dataclass
+class Configuration:
+    """What of the configuration could be read.
+
+    Attributes:
+        read: The policies, for each protocol and kind that answered; none where this version does not know them.
+        forbidden: The protocols that the user may not read, or not all of.
+        failures: A line for each protocol that did not answer as it should.
+    """
+
+    read: dict[Place, list[Policy]] = field(default_factory=dict)
+    forbidden: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+def fetch_configuration(client: Client, *, concurrency: int) -> Configuration:
+    """All that may be read; what may not, or fails, is told and keeps nothing from being read.
+
+    Args:
+        client: The appliance.
+        concurrency: Protocols that are asked for at the same time.
+
+    Raises:
+        LoginError: The login has ended and cannot be renewed.
+    """
+    found = Configuration()
+    try:
+        _fetch_into(found, client, _FIRST)
+    except RightsError:
+        found.forbidden = list(PROTOCOLS)
+        return found
+    except ApplianceError as error:
+        found.failures.append(f"all policies are as they were last seen: {error}")
+        return found
+    with ThreadPoolExecutor(concurrency, thread_name_prefix="policies") as pool:
+        for part in pool.map(lambda protocol: _fetch_protocol(client, protocol), PROTOCOLS):
+            found.read |= part.read
+            found.forbidden += part.forbidden
+            found.failures += part.failures
+    return found
+
+
+def fetch_options(client: Client, protocol: str) -> Policy | None:
+    """The options of one protocol; None where this version does not know it.
+
+    Raises:
+        RightsError: The user may not read the configuration.
+        ApplianceError: It is not answered as it should be.
+    """
+    found = Configuration()
+    _fetch_into(found, client, (protocol, OPTIONS))
+    return next(iter(found.read[protocol, OPTIONS]), None)
+
+
+def _fetch_protocol(client: Client, protocol: str) -> Configuration:
+    found = Configuration()
+    try:
+        for kind in POLICY_KINDS:
+            if (protocol, kind) != _FIRST:
+                _fetch_into(found, client, (protocol, kind))
+    except RightsError:
+        found.forbidden.append(protocol)
+    except ApplianceError as error:
+        found.failures.append(f"some policies of {protocol} are as they were last seen: {error}")
+    return found
+
+
+def _fetch_into(found: Configuration, client: Client, place: Place) -> None:
+    protocol, kind = place
+    try:
+        answer = client.get(policies_path(protocol, kind), kind="configuration")
+    except NotFoundError:
+        found.read[place] = []
+        return
+    found.read[place] = decode_policies(answer, kind)
+
+
+@dataclass(frozen=True)
+class KnownPolicies:
+    """What the copy holds as valid: the bodies as JSON, and when the newest of them was seen (aware UTC)."""
+
+    bodies: Mapping[PolicyId, str]
+    newest: datetime | None
+
+
+def compare_policies(
+    found: Configuration, known: KnownPolicies, *, now: datetime, appliance: str, run_id: str
+) -> pa.RecordBatch:
+    """What has changed, as rows for the lake: each new version, and without a body each policy that has gone.
+
+    Args:
+        found: What was read; what was not stays as it is known.
+        known: What the copy holds.
+        now: When it was read, aware. Never before what is known, though a clock was set back.
+        appliance: Its name in the copy.
+        run_id: The run.
+    """
+    moment = max(now, known.newest + _TICK) if known.newest else now
+    at = moment.astimezone(UTC).replace(tzinfo=None)
+    lineage = {"appliance": appliance, "extracted_at": at, "run_id": run_id}
+    there = {(*place, one.key): one for place, policies in found.read.items() for one in policies}
+    read: set[tuple[str, str]] = set(found.read)
+    rows: list[dict[str, Any]] = []
+    for (protocol, kind, key), policy in there.items():
+        body = raw_json(policy.body)
+        if known.bodies.get((protocol, kind, key)) != body:
+            version = {"name": policy.name, "body": body, "retention_days": policy.retention_days, "valid_from": at}
+            rows.append({"protocol": protocol, "kind": kind, "policy_key": key, **version, **lineage})
+    rows += [
+        {"protocol": protocol, "kind": kind, "policy_key": key, "valid_to": at, **lineage}
+        for protocol, kind, key in sorted(known.bodies.keys() - there.keys())
+        if (protocol, kind) in read
+    ]
+    return pa.RecordBatch.from_pylist(rows, schema=schema.POLICIES.arrow_schema)

@@ -1,0 +1,66 @@
+"""The phase of a sync that reads the policies: what changed is durable first, then it is merged.
+
+All that the user may read is read in each sync: 28 requests, beside thousands for the details of a day's sessions.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final
+
+from spsetl import schema
+from spsetl.appliance.configuration import PROTOCOLS
+from spsetl.extract.policies import Configuration, KnownPolicies, compare_policies, fetch_configuration
+from spsetl.sync.job import Job
+from spsetl.sync.retention import as_rows, describe_retention, retention_query
+from spsetl.warehouse.merge import Files
+from spsetl.warehouse.policies import fetch_known_policies, merge_policies
+
+_RIGHT: Final = (
+    "the user may not read the configuration{of}: the table policies, and how long metadata lives, are as they were "
+    'last seen; if they are wanted, an administrator must grant read access to these protocols\' "Control" pages'
+)
+
+
+@dataclass(frozen=True)
+class FetchedPolicies:
+    """What was read, and the files of what has changed."""
+
+    configuration: Configuration
+    files: Files
+
+
+def copy_policies(job: Job) -> None:
+    """Bring the policies of the copy up to date, as far as the user may read them."""
+    known = fetch_known_policies(job.work, job.appliance)
+    step = partial(_fetch, job)
+    for fetched in job.runner.map("policies", step, [known], workers=1, stop=job.steps.stop):
+        with job.work.transaction() as connection:
+            versions = merge_policies(connection, fetched.files)
+        if versions:
+            job.report.rows[schema.POLICIES.name] += versions
+        job.report.warnings += _remarks(fetched.configuration)
+
+
+def _fetch(job: Job, known: KnownPolicies) -> FetchedPolicies:
+    found = fetch_configuration(job.steps.client, concurrency=job.settings.concurrency)
+    run_id = job.run.run_id
+    rows = compare_policies(found, known, now=datetime.now(UTC), appliance=job.appliance, run_id=run_id)
+    with job.steps.lake.writer(appliance=job.appliance, run_id=run_id, part="policies") as writer:
+        if rows.num_rows:
+            writer.write({schema.POLICIES.name: rows})
+    return FetchedPolicies(found, writer.files)
+
+
+def _remarks(found: Configuration) -> list[str]:
+    if not found.forbidden:
+        return found.failures
+    is_part = len(found.forbidden) < len(PROTOCOLS)
+    return [_RIGHT.format(of=f" of {', '.join(found.forbidden)}" if is_part else ""), *found.failures]
+
+
+def warn_of_cleanup(job: Job) -> None:
+    """Tell where the appliance's clean-up of metadata may come before the copy."""
+    asked = job.work.connection.execute(retention_query())
+    rows = as_rows([name for name, *_ in asked.description or ()], asked.fetchall())
+    job.report.warnings += describe_retention(row for row in rows if row["appliance"] == job.appliance)

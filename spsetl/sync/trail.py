@@ -1,0 +1,100 @@
+"""One recording to a file: the one thing that is fetched on demand, and never in bulk ("Download audit trails")."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+from uuid import uuid4
+
+from spsetl.appliance.client import Client
+from spsetl.appliance.download import Advance
+from spsetl.appliance.protocol import TrailForm, session_path, trail_path
+from spsetl.appliance.quiet import QuietHours
+from spsetl.errors import BadAnswerError, NotFoundError, RightsError, StorageError, UsageError
+from spsetl.settings import Settings
+
+KIND: Final = "recording"
+
+
+@dataclass(frozen=True)
+class FetchedTrail:
+    """A recording that lies on the disk; `is_proved` if the appliance said where its end is."""
+
+    size: int
+    requests: int
+    is_proved: bool
+
+
+def fetch_trail(
+    settings: Settings, key: str, target: Path, *, form: TrailForm, overwrite: bool, advance: Advance
+) -> FetchedTrail:
+    """Download a session's recording. The file is there only once it is whole; a break is waited out.
+
+    Args:
+        settings: Of one appliance.
+        key: The session's.
+        target: The file.
+        form: zat for the Desktop Player, srs to follow a session that still goes on.
+        overwrite: Replace a file that is there.
+        advance: Is told how many bytes have come, and of how many, if known.
+
+    Raises:
+        UsageError: The file is there, its folder is not, or the key is none.
+        NotFoundError: No such session, or it has no recording.
+        RightsError: The user may not download it.
+        StorageError: It cannot be written.
+        SpsetlError: As `Client.get`.
+    """
+    _check_target(target, overwrite=overwrite)
+    _check_key(key)
+    partial = target.with_name(f"{target.name}.{uuid4().hex[:8]}.partial")
+    try:
+        with _connect(settings) as client, _create(partial) as file:
+            # The default needs no parameter, which versions before the other format did not know.
+            params = {"format": form} if form != "zat" else None
+            download = client.download(trail_path(key), params, file, kind=KIND, advance=advance)
+            size = download.received
+            file.flush()
+            os.fsync(file.fileno())
+            requests = client.requests_by_kind[KIND]
+        partial.replace(target)
+    except NotFoundError as error:
+        raise NotFoundError("the appliance has no such session any more, or no recording of it") from error
+    except RightsError as error:
+        raise RightsError(
+            "the user may not download this recording (403); an administrator must allow it in the connection policy's "
+            "access control"
+        ) from error
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {target}: {error.strerror}; free some space, or choose another file"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return FetchedTrail(size, requests, download.is_proved)
+
+
+def _check_target(target: Path, *, overwrite: bool) -> None:
+    if target.is_dir():
+        raise UsageError(f"{target} is a folder: name a file with -o")
+    if target.exists() and not overwrite:
+        raise UsageError(f"{target} is there already: choose another file, or --overwrite")
+    if not target.parent.is_dir():
+        raise UsageError(f"there is no folder {target.parent}: make it, or choose another file")
+
+
+def _check_key(key: str) -> None:
+    try:
+        session_path(key)
+    except BadAnswerError as error:
+        raise UsageError("that is no key of a session: take one from sessions.session_key") from error
+
+
+def _connect(settings: Settings) -> Client:
+    quiet = QuietHours.parse(settings.quiet_hours) if settings.quiet_hours else None
+    return Client(settings.for_appliance(), concurrency=1, timeout=settings.timeout, quiet_hours=quiet)
+
+
+def _create(path: Path) -> BinaryIO:
+    """A recording shows what administrators typed: nobody but its owner reads the file."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
