@@ -106,7 +106,7 @@ def valid_at(rows: list[Row], moment: datetime) -> State:
     return {row[:3]: row[3] for row in rows if row[4] <= moment and (row[5] is None or row[5] > moment)}
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(steps, st.booleans())
 def test_the_history_tells_what_was_seen_and_the_lake_gives_the_same(
     work: WorkDatabase, steps: list[tuple[Look, int, bool]], is_compacted: bool

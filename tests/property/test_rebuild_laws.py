@@ -338,7 +338,7 @@ def take(copy: Copy, step: tuple[Any, ...]) -> None:
         getattr(copy, name)(*arguments)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.lists(nights, min_size=2, max_size=6))
 def test_the_lake_alone_gives_what_the_merges_made(taken: list[tuple[tuple[Any, ...], ...]]) -> None:
     """Every row of every copied table, with its lineage, and of the runs and their windows."""

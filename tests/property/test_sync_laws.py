@@ -102,7 +102,7 @@ class Life:
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(specs, quirks, st.lists(happenings, min_size=1, max_size=3), st.sampled_from(["auto", "windows"]))
 def test_the_copy_equals_the_world(
     spec: WorldSpec, quirk: Quirks, nights: list[list[tuple[str, int, int | None]]], strategy: str

@@ -40,7 +40,7 @@ def test_every_dependency_is_pinned() -> None:
 
 
 def test_every_import_is_a_declared_dependency() -> None:
-    """Nothing is imported that a bare `pip install` of the wheel would not bring; the report has an extra of its own."""
+    """Nothing is imported that a bare `pip install` of the wheel would not bring; the report has its own extra."""
     project = read_project()["project"]
     declared = {name_of(one) for one in project["dependencies"]}
     of_report = declared | {name_of(one) for one in project["optional-dependencies"]["report"]}
