@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from spsetl.settings import describe_settings
 from tests.readme import DATA_PAGE, PARTS, README, described_columns, read_examples, with_parts
 
 ROOT: Final = Path(__file__).parents[2]
-NOT_OURS: Final = {"demo-data", "data", "dist", "build", "__pycache__"}
+NOT_OURS: Final = {"demo-data", "data", "dist", "__pycache__"}
 LONGEST_MODULE, LONGEST_TEST_MODULE, LONGEST_FUNCTION = 300, 400, 50
 LONG_WITH_REASON: Final[dict[str, str]] = {}
 # Escaped, so that this file does not name them itself.
@@ -30,7 +31,11 @@ def house_files(*endings: str) -> list[Path]:
 
 def _walk(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
-        if path.name in NOT_OURS or (path.name.startswith(".") and path.name not in {".ci", ".gitignore"}):
+        if (
+            path.name in NOT_OURS
+            or path == ROOT / "build"
+            or (path.name.startswith(".") and path.name not in {".ci", ".gitignore"})
+        ):
             continue
         if path.is_dir():
             yield from _walk(path)
@@ -169,6 +174,15 @@ def test_no_file_names_a_package_registry() -> None:
     naming = [relative(path) for path in house_files() if REGISTRY_HOSTS.search(path.read_text(encoding="utf-8"))]
 
     assert naming == []
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="only a checkout knows what git leaves out")
+def test_git_leaves_out_no_file_of_the_project() -> None:
+    """A pattern of .gitignore that is too broad is seen by nobody but the next who clones."""
+    command = ["git", "check-ignore", "--no-index", "--stdin"]
+    paths = "\n".join(str(path.relative_to(ROOT)) for path in house_files())
+    ignored = subprocess.run(command, cwd=ROOT, input=paths, capture_output=True, text=True, check=False)
+    assert (ignored.returncode, ignored.stdout, ignored.stderr) == (1, "", "")
 
 
 def test_version_is_the_same_everywhere() -> None:
