@@ -11,42 +11,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any, Final
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 
 from spsetl.analysis.stats import fetch_stats
-from spsetl.queries import read_statement
 from spsetl.warehouse.reader import Warehouse, open_warehouse
+from tests.benchmarks.asking import Question, Rows, by_sql
+from tests.benchmarks.charts import CHARTS
 from tests.benchmarks.large_copy import make_large_copy
 
 TARGET: Final = 1.3
 # What is below this is dominated by planning, which a person does not notice.
 LEAST_SECONDS: Final = 0.05
-Rows = list[tuple[Any, ...]]
 _RANGE: Final = "start_time >= timestamp '2025-03-01' and start_time < timestamp '2025-04-01'"
-_MART_RANGE: Final = {"range_start": "2025-03-01", "range_end": "2025-04-01"}
-
-
-@dataclass(frozen=True)
-class Question:
-    """One question, ours and by hand."""
-
-    name: str
-    ours: Callable[[Warehouse], Rows]
-    plain: str
-
-
-def by_sql(statement: str, **values: Any) -> Callable[[Warehouse], Rows]:
-    """Asked in SQL."""
-    return lambda warehouse: warehouse.rows(statement, values or None)[1]
-
-
-def chart(name: str, columns: str, **values: Any) -> Callable[[Warehouse], Rows]:
-    """The report's own statement, of whose columns some are compared."""
-    statement = f"select {columns} from ({read_statement('charts', name)})"
-    return by_sql(statement, **_MART_RANGE, **values)
 
 
 def top(field: str, where: str = "true", size: int = 10) -> str:
@@ -158,26 +137,7 @@ QUESTIONS: Final = (
         by_sql("select count(*) from mart.report_users"),
         "select count(distinct user_name) from sessions",
     ),
-    Question(
-        "chart, users",
-        chart("top_users", "user_name, session_count", size=10),
-        f"select user_name, count(*) from sessions where {_RANGE} group by 1 order by 2 desc, 1 limit 10",
-    ),
-    Question(
-        "chart, servers",
-        chart("top_servers", "server_key, session_count", size=10),
-        f"select server_ip, count(*) from sessions where {_RANGE} group by 1 order by 2 desc, 1 limit 10",
-    ),
-    Question(
-        "chart, verdicts",
-        chart("verdicts", "verdict, session_count"),
-        f"select verdict, count(*) from sessions where {_RANGE} group by 1 order by 2 desc, 1",
-    ),
-    Question(
-        "chart, weekday and hour",
-        chart("weekday_hours", "weekday, hour_of_day, session_count"),
-        f"select isodow(start_time), hour(start_time), count(*) from sessions where {_RANGE} group by all order by all",
-    ),
+    *CHARTS,
 )
 
 
