@@ -58,8 +58,9 @@ QUESTIONS: Final = (
     Question(
         "session_stats, list",
         by_sql("select value, count from session_stats('user.server_username')"),
-        "select value, count(*) from session_lists where field = 'user.server_username' "
-        "group by 1 order by 2 desc, 1 limit 10",
+        # A value that stands twice in one list counts once.
+        "select value, count(*) from (select distinct appliance, session_key, value from session_lists "
+        "where field = 'user.server_username') group by 1 order by 2 desc, 1 limit 10",
     ),
     Question(
         "session_stats, protocol by verdict",
@@ -134,8 +135,16 @@ QUESTIONS: Final = (
     ),
     Question(
         "report_users",
-        by_sql("select count(*) from mart.report_users"),
-        "select count(distinct user_name) from sessions",
+        by_sql(
+            "select user_name, session_count, server_count, client_count, failed_login_count, "
+            "outside_office_hours_count, total_duration_seconds, average_risk_score, first_seen_at, last_seen_at "
+            "from mart.report_users order by session_count desc, user_name limit 20"
+        ),
+        "select user_name, count(*), count(distinct server_ip), count(distinct client_ip), count(*) filter (where "
+        "verdict in ('AUTH_FAIL', 'GW_AUTH_FAIL', 'USER_MAPPING_FAIL', 'KEY_ERROR')), count(*) filter (where "
+        "isodow(start_time) > 5 or hour(start_time) not between 7 and 18), coalesce(sum(duration), 0)::bigint, "
+        "round(avg(analytics_score_aggregated), 2), min(start_time), max(start_time) from sessions "
+        "where user_name is not null group by 1 order by 2 desc, 1 limit 20",
     ),
     *CHARTS,
 )
