@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spsetl.analysis.histogram import fetch_histogram
@@ -121,6 +121,7 @@ def options(question: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in question.items() if name != "sessions"}
 
 
+@settings(max_examples=50)
 @given(
     question=questions(days=30),
     field=st.sampled_from(FIELDS),
@@ -162,6 +163,7 @@ def check_histogram(copy: Copy, question: dict[str, Any], bin_size: Any, zone_na
     assert all(b.start.tzinfo is UTC for b in answer.bins)
 
 
+@settings(max_examples=50)
 @given(
     question=questions(days=60),
     bin_size=st.sampled_from(["day", "week", "month", "year"]),
@@ -175,6 +177,7 @@ def test_long_bins_are_what_loops_would_count(
     check_histogram(copy, question, bin_size, zone, field)
 
 
+@settings(max_examples=50)
 @given(
     question=questions(days=1),
     bin_size=st.sampled_from(["minute", "hour"]),
