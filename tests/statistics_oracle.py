@@ -15,7 +15,7 @@ import pyarrow as pa
 from spsetl import schema
 from spsetl.errors import UsageError
 from spsetl.warehouse.complaints import one_line
-from spsetl.warehouse.work import create_macros
+from spsetl.warehouse.tables import create_macros
 
 FIXED = {"second": timedelta(seconds=1), "minute": timedelta(minutes=1), "hour": timedelta(hours=1)}
 

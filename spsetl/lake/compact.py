@@ -79,6 +79,7 @@ def compact_lake(lake: Lake, *, target_bytes: int = TARGET_BYTES) -> CompactRepo
         target_bytes: Files are gathered as long as they are no larger together.
 
     Raises:
+        NewerCopyError: A newer spsetl wrote a file; nothing is gathered.
         StorageError: A file is damaged, or the disk cannot be written; no row is lost by that.
     """
     lake.remove_leftovers()
@@ -89,6 +90,7 @@ def compact_lake(lake: Lake, *, target_bytes: int = TARGET_BYTES) -> CompactRepo
     for table in schema.LAKE_TABLES:
         for path, size in sorted(lake.sizes(table.name).items()):
             footer = read_footer(lake.storage, path)
+            footer.require_known(path)
             before.append(size)
             rows += footer.rows
             group = _recognise(lake, table, path, footer)

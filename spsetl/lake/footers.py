@@ -8,6 +8,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from spsetl import __version__, schema
 from spsetl.lake.folders import Folders
 from spsetl.lake.names import may_be_compacted
 from spsetl.lake.storage import Storage, damaged, reading_errors
@@ -15,6 +16,9 @@ from spsetl.lake.storage import Storage, damaged, reading_errors
 # Of a compacted file: the month of its runs, and the files whose rows it holds, as they were called below the lake.
 MONTH: Final = "spsetl.month"
 REPLACES: Final = "spsetl.replaces"
+# Of every file since schema 4: which tables its writer knew, and which spsetl that was.
+SCHEMA: Final = "spsetl.schema"
+WRITTEN_BY: Final = "spsetl.version"
 
 _BATCH_ROWS: Final = 4096
 
@@ -33,6 +37,19 @@ class Footer:
     columns: pa.Schema
     told: Mapping[str, str]
 
+    def require_known(self, path: str) -> None:
+        """Stop where a newer spsetl has written the file.
+
+        Raises:
+            NewerCopyError: Says which one is needed.
+        """
+        schema.require_known(path, int(self.told.get(SCHEMA, 0)), self.told.get(WRITTEN_BY))
+
+
+def who_writes() -> dict[str, str]:
+    """What every file says of its writer."""
+    return {SCHEMA: str(schema.VERSION), WRITTEN_BY: __version__}
+
 
 def read_footer(storage: Storage, path: str) -> Footer:
     """What the file says of itself.
@@ -48,7 +65,7 @@ def read_footer(storage: Storage, path: str) -> Footer:
 
 
 def read_batches(storage: Storage, path: str, columns: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """All rows of the file in these columns; those that the file has not are NULL.
+    """All rows of the file in these columns; those that the file has not are NULL, or what its footer says of all.
 
     Raises:
         StorageError: The file cannot be read or is damaged.
@@ -56,18 +73,22 @@ def read_batches(storage: Storage, path: str, columns: pa.Schema) -> Iterator[pa
     found = 0
     with reading_errors(path), storage.files.open_input_file(path) as source:
         file = pq.ParquetFile(source)
+        told = {"run_id": (file.metadata.metadata or {}).get(b"spsetl.run_id")}
         for batch in file.iter_batches(batch_size=_BATCH_ROWS):
             found += batch.num_rows
-            yield _conform(batch, columns)
+            yield _conform(batch, columns, told)
         expected = file.metadata.num_rows
     if found != expected:
         raise damaged(path, f"{found} rows of {expected} can be read")
 
 
-def _conform(batch: pa.RecordBatch, columns: pa.Schema) -> pa.RecordBatch:
+def _conform(batch: pa.RecordBatch, columns: pa.Schema, told: Mapping[str, bytes | None]) -> pa.RecordBatch:
     names = set(batch.schema.names)
     arrays = [
-        batch.column(field.name) if field.name in names else pa.nulls(batch.num_rows, field.type) for field in columns
+        batch.column(field.name)
+        if field.name in names
+        else pa.repeat(pa.scalar(told.get(field.name), field.type), batch.num_rows)
+        for field in columns
     ]
     return pa.RecordBatch.from_arrays(arrays, schema=columns)
 

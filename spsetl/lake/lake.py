@@ -85,6 +85,16 @@ class Lake:
                 names[folder] = name
         return sorted(names.values())
 
+    def require_known(self) -> None:
+        """Stop where a newer spsetl has written any file. Every footer is read.
+
+        Raises:
+            NewerCopyError: Says which spsetl is needed.
+            StorageError: The lake cannot be listed, or a file is damaged.
+        """
+        for path in sorted(info.path for info in self._find(str(self.root)) if _is_whole(info)):
+            read_footer(self.storage, path).require_known(path)
+
     def remove_leftovers(self) -> int:
         """Remove what killed processes left; only while no writer is open. The number of files removed.
 

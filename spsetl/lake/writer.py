@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from spsetl import schema
 from spsetl.lake.folders import Folders
+from spsetl.lake.footers import who_writes
 from spsetl.lake.names import TEMPORARY, WHOLE, file_name, folder_of
 from spsetl.lake.storage import Storage, storage_errors
 
@@ -54,7 +55,7 @@ class TableFile:
             self._sink.close()
             storage.files.delete_file(self._temporary)
             raise
-        self._writer.add_key_value_metadata({"spsetl.table": table, **metadata})
+        self._writer.add_key_value_metadata({"spsetl.table": table, **who_writes(), **metadata})
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Gather rows.

@@ -15,6 +15,7 @@ from spsetl.schema.fields import (
     LIST_FIELDS,
     SCORE_DETAILS,
 )
+from spsetl.schema.history import ADDED_COLUMNS, ADDED_TABLES, VERSION, WAREHOUSE_VERSION, require_known
 from spsetl.schema.policies import POLICIES
 from spsetl.schema.records import (
     APPLIANCES,
@@ -29,6 +30,8 @@ from spsetl.schema.statuses import FETCHED, GONE, NOT_INDEXED, NOT_REQUESTED, PE
 from spsetl.schema.types import Column, Kind, Table
 
 __all__ = [
+    "ADDED_COLUMNS",
+    "ADDED_TABLES",
     "ALERTS",
     "APPLIANCES",
     "BY_NAME",
@@ -61,15 +64,18 @@ __all__ = [
     "SYNC_WINDOWS",
     "TABLES",
     "TRAIL_DOWNLOADS",
+    "VERSION",
+    "WAREHOUSE_VERSION",
     "Column",
     "Kind",
     "Table",
+    "require_known",
 ]
 
 SESSION_TABLES: Final = (SESSIONS, SESSION_LISTS, SESSION_SCORES)
 DETAIL_TABLES: Final = (CHANNELS, EVENTS, ALERTS, TRAIL_DOWNLOADS, INDEXING)
 COPIED_TABLES: Final = (*SESSION_TABLES, *DETAIL_TABLES, QUARANTINE)
-TABLES: Final = (*COPIED_TABLES, POLICIES, SYNC_RUNS, SYNC_WINDOWS, APPLIANCES)
+TABLES: Final = (*COPIED_TABLES, POLICIES, SYNC_RUNS, SYNC_WINDOWS, APPLIANCES, WAREHOUSE_VERSION)
 # What the warehouse can be made from: the rows themselves, and what it otherwise only knows by having seen it happen.
 LAKE_TABLES: Final = (*COPIED_TABLES, POLICIES, SYNC_RUNS, SYNC_WINDOWS, DETAIL_FETCHES, MISSING_SESSIONS)
 BY_NAME: Final = {table.name: table for table in {*TABLES, *LAKE_TABLES}}

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import duckdb
 
-from spsetl import schema
 from spsetl.errors import StorageError, UsageError
 from spsetl.warehouse.complaints import one_line
-from spsetl.warehouse.work import quote_text
+from spsetl.warehouse.damage import explain_opening, is_newer_format
+from spsetl.warehouse.former import FormerTables
+from spsetl.warehouse.found import find_tables
+from spsetl.warehouse.tables import quote_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +75,7 @@ class Edition:
         # What does not fit into memory is nobody else's to read, so it gets a folder of its own.
         self._spill = TemporaryDirectory(prefix="spsetl-", ignore_cleanup_errors=True)
         try:
-            self._connection = _open(path, self._spill.name)
+            self._connection, self._former = _open(path, self._spill.name)
         except BaseException:
             self._spill.cleanup()
             raise
@@ -146,12 +148,15 @@ class Edition:
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute("use warehouse")
+                if self._former is not None:
+                    self._former.show(cursor)
                 _check_question(cursor, query)
                 yield cursor
         except _STORAGE_ERRORS as error:
             raise StorageError(f"cannot read {self.path}: {one_line(error)}") from error
         except duckdb.Error as error:
-            raise UsageError(one_line(error)) from error
+            hint = "" if self._former is None else self._former.hint(error, self.path)
+            raise UsageError(f"{one_line(error)}{hint}") from error
 
 
 def _check_question(connection: duckdb.DuckDBPyConnection, query: str) -> None:
@@ -174,7 +179,8 @@ def _with_duckdb_errors(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.Rec
         raise kind(str(error)) from error
 
 
-def _open(path: Path, spill: str) -> duckdb.DuckDBPyConnection:
+def _open(path: Path, spill: str) -> tuple[duckdb.DuckDBPyConnection, FormerTables | None]:
+    """The file, attached as warehouse; and how it is read, where an older spsetl has published it."""
     # A database of its own, that the file is attached to: `duckdb.connect(path)` would give the file that another
     # warehouse of this process has open under that path, though a newer one is published.
     offline: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
@@ -183,11 +189,13 @@ def _open(path: Path, spill: str) -> duckdb.DuckDBPyConnection:
         connection.execute(f"set temp_directory = {quote_text(spill)}")
         connection.execute("set global TimeZone = 'UTC'")
         connection.execute(f"attach {quote_text(str(path))} as warehouse (read_only)")
-        _check_tables(connection, path)
+        former = _check_tables(connection, path)
         for statement in _LOCKS:
             connection.execute(statement)
     except duckdb.Error as error:
         connection.close()
+        if is_newer_format(error):
+            raise explain_opening(path, error) from error
         complaint = one_line(error).rstrip("!.")
         raise StorageError(
             f"cannot read {path}: {complaint}: if it is damaged, `spsetl rebuild` makes it anew"
@@ -195,12 +203,12 @@ def _open(path: Path, spill: str) -> duckdb.DuckDBPyConnection:
     except BaseException:
         connection.close()
         raise
-    return connection
+    return connection, former
 
 
-def _check_tables(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    rows = connection.execute(
-        "select table_name from duckdb_tables() where database_name = 'warehouse' and schema_name = 'main'"
-    ).fetchall()
-    if not {table.name for table in schema.TABLES} <= {name for (name,) in rows}:
+def _check_tables(connection: duckdb.DuckDBPyConnection, path: Path) -> FormerTables | None:
+    found = find_tables(connection, "warehouse")
+    found.require_known(path)
+    if not found.is_warehouse:
         raise StorageError(f"{path} is not a warehouse that this version of spsetl has published")
+    return None if found.is_complete else FormerTables(found)

@@ -15,7 +15,8 @@ import duckdb
 from spsetl.queries import read_folder, read_statement
 from spsetl.settings import OfficeHours
 from spsetl.warehouse.marts_models import SCHEMA, Mart, read_marts
-from spsetl.warehouse.work import WorkDatabase, quote_text
+from spsetl.warehouse.tables import quote_text
+from spsetl.warehouse.work import WorkDatabase
 
 _SESSIONS: Final = "fct_sessions"
 _PAIRS: Final = "dim_user_server_pairs"

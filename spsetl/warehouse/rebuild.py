@@ -5,6 +5,7 @@ The lake knows all but this, and the next sync sets it right:
 - what the appliance can do (`appliances`), and runs that were killed: windows that only these have read are read again
 - whether details that were never fetched are asked for (`pending`) or not (`not_requested`): see `request_kinds`
 - that the windows before a sudden drop are doubted
+- of what schema 1 has written: which details were fetched, and the runs and windows; they are fetched and read again
 - what a killed run had written and not yet merged: here it counts, as the newest that is known
 """
 
@@ -19,10 +20,13 @@ from spsetl.lake import Lake
 from spsetl.lake.footers import read_batches
 from spsetl.queries import read_statement
 from spsetl.warehouse.complaints import one_line
-from spsetl.warehouse.work import quote_text
+from spsetl.warehouse.tables import quote_text
 
 _JOURNALS: Final = (schema.DETAIL_FETCHES, schema.MISSING_SESSIONS)
 _RECORDS: Final = (schema.POLICIES, schema.SYNC_RUNS, schema.SYNC_WINDOWS)
+# Written with their session. In the first files they do not say by which run; their folder does.
+_WITH_SESSION: Final = (schema.SESSION_LISTS, schema.SESSION_SCORES)
+_RUN_OF_FILE: Final = "split_part(l.filename, '/', -2)"
 # In this order: each reads what those before it found.
 _STEPS: Final = ("current_sessions", "last_fetches", "kept_sessions")
 # Where a row stands in the lake: DuckDB adds it to each row of read_parquet that asks for it.
@@ -126,14 +130,14 @@ def _show_lake(connection: duckdb.DuckDBPyConnection, lake: Lake, table: schema.
     place = _PLACE if table is schema.SESSIONS else ()
     if files:
         # A view takes no parameters.
-        source = f"read_parquet([{', '.join(map(quote_text, files))}], union_by_name = true)"
+        source = f"read_parquet([{', '.join(map(quote_text, files))}], union_by_name = true, filename = true)"
         found = set(connection.sql(f"from {source}").columns)
     else:
         source, found = "(select null)", set()
-    columns = [
-        f'cast({f"l.{c.name}" if c.name in found else "null"} as {c.kind.sql_type}) as "{c.name}"'
-        for c in table.columns
-    ]
+    values = {name: f"l.{name}" for name in found}
+    if files and table in _WITH_SESSION:
+        values["run_id"] = f"coalesce({values.get('run_id', 'null')}, {_RUN_OF_FILE})"
+    columns = [f'cast({values.get(c.name, "null")} as {c.kind.sql_type}) as "{c.name}"' for c in table.columns]
     columns += [f"l.{name}" if files else f"null as {name}" for name in place]
     wanted = f"semi join {only} o on l.appliance = o.appliance and l.session_key = o.session_key" if only else ""
     connection.execute(

@@ -10,6 +10,7 @@ import orjson
 import pyarrow as pa
 
 from spsetl import schema
+from spsetl.warehouse.details import count_pending
 from spsetl.warehouse.work import WorkDatabase, aware_utc, naive_utc
 
 RunKind = Literal["sync", "backfill", "reconcile"]
@@ -138,3 +139,39 @@ def count_sessions_since(work: WorkDatabase, appliance: str, start: datetime) ->
         {"appliance": appliance, "start": naive_utc(start)},
     ).fetchone()
     return int(row[0]) if row else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopyFigures:
+    """How far the copy of one appliance is. Times are aware UTC, None before the first complete sync."""
+
+    last_success_at: datetime | None
+    watermark: datetime | None
+    sessions: int
+    pending: int
+    quarantined: int
+
+
+def fetch_copy_figures(work: WorkDatabase, appliance: str) -> CopyFigures:
+    """How far the copy is, as the work database has it."""
+    row = work.connection.execute(
+        """
+        select
+            (
+                select max(finished_at)
+                from sync_runs
+                where appliance = $appliance and status = 'done' and kind = 'sync'
+            ),
+            (select count(*) from sessions where appliance = $appliance),
+            (select count(*) from quarantine where appliance = $appliance)
+        """,
+        {"appliance": appliance},
+    ).fetchone()
+    succeeded_at, sessions, quarantined = row or (None, 0, 0)
+    return CopyFigures(
+        last_success_at=aware_utc(succeeded_at) if succeeded_at else None,
+        watermark=fetch_watermark(work, appliance),
+        sessions=sessions,
+        pending=count_pending(work, appliance=appliance),
+        quarantined=quarantined,
+    )

@@ -21,6 +21,8 @@ OLD_PYTHON: Final = Path(__file__).parents[2] / ".venv-duckdb-1.2.2" / "bin" / "
 ROWS: Final = 3_000
 # More than one row group (122880 rows): a full one is stored otherwise than the last.
 EVENTS: Final = 150_000
+# The warehouse itself says which schema it has, in one row.
+FILLED: Final = tuple(table for table in schema.TABLES if table is not schema.WAREHOUSE_VERSION)
 A_VALUE: Final[Mapping[schema.Kind, str]] = {
     schema.Kind.TEXT: "'Grüße, ' || n % 1000 || ' · 日本'",
     schema.Kind.JSON: """'{"n": ' || n || '}'""",
@@ -92,7 +94,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = folder / "warehouse.duckdb"
     for half in (0, 1):
         with WorkDatabase(folder / "work" / "warehouse.duckdb", published=file) as work:
-            for table in schema.TABLES:
+            for table in FILLED:
                 rows = (EVENTS if table is schema.EVENTS else ROWS) // 2
                 fill(work, table, range(rows * half, rows * (half + 1)))
             work.connection.execute(
@@ -134,7 +136,7 @@ def test_old_duckdb_sees_every_table_of_the_schema_described(published: Path, ol
         found = old["tables"][table.name]
         assert found["columns"] == [[c.name, c.kind.sql_type, c.comment] for c in table.columns]
         assert old["comments"][table.name] == table.comment
-        assert found["summary"][0] > ROWS // 2
+        assert found["summary"][0] > (ROWS // 2 if table in FILLED else 0)
 
 
 def test_old_duckdb_sees_every_mart_described(published: Path, old_python: Path) -> None:

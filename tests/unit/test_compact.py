@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from spsetl import schema
+from spsetl import __version__, schema
 from spsetl.errors import StorageError
 from spsetl.lake import CompactReport, Disk, Lake, compact_lake
 
@@ -119,6 +119,7 @@ def test_footer_says_what_was_gathered(lake: Lake) -> None:
     assert json.loads(told.pop("spsetl.replaces")) == [
         f"session_scores/sps-1/{NOVEMBER}/{part}.parquet" for part in "ab"
     ]
+    assert (told.pop("spsetl.schema"), told.pop("spsetl.version")) == (str(schema.VERSION), __version__)
     assert told == {"spsetl.table": "session_scores", "spsetl.appliance": "sps-1", "spsetl.month": "2026-11"}
     assert (metadata.num_row_groups, metadata.row_group(0).column(1).compression) == (1, "ZSTD")
 

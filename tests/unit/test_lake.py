@@ -15,10 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from spsetl import __version__
 from spsetl.errors import StorageError
 from spsetl.lake import Disk, Lake, LakeWriter
 from spsetl.lake import writer as writer_module
-from spsetl.schema import SESSION_LISTS, SESSION_SCORES, SESSIONS, Table
+from spsetl.schema import SESSION_LISTS, SESSION_SCORES, SESSIONS, VERSION, Table
 
 REPOSITORY = Path(__file__).parents[2]
 ODD_NAME = "appliance=sps [1]/../*ü?"
@@ -92,6 +93,8 @@ def test_footer_says_where_the_file_comes_from(lake: Lake) -> None:
         "spsetl.appliance": "sps-1",
         "spsetl.run_id": "run-1",
         "spsetl.part": "p",
+        "spsetl.schema": str(VERSION),
+        "spsetl.version": __version__,
     }
     assert metadata.row_group(0).column(1).compression == "ZSTD"
     assert metadata.row_group(0).column(1).statistics.min == "k"

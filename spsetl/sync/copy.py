@@ -1,0 +1,26 @@
+"""The work database of a data directory, brought to this version's schema where an older spsetl has left it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from spsetl.lake import Lake
+from spsetl.sync.places import Places
+from spsetl.warehouse.upgrade import upgrade_work
+from spsetl.warehouse.work import WorkDatabase
+
+
+@contextmanager
+def open_work(places: Places, lake: Lake) -> Iterator[WorkDatabase]:
+    """Open the work database, for who holds the lock.
+
+    Args:
+        places: Where it is.
+        lake: All files, with nothing half-written left over.
+
+    Raises:
+        NewerCopyError: A newer spsetl wrote the copy; nothing is changed.
+        StorageError: A file is damaged, or the disk is full; nothing is changed.
+    """
+    upgrade_work(places.work, published=places.published, lake=lake)
+    with WorkDatabase(places.work, published=places.published) as work:
+        yield work

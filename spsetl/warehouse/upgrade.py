@@ -1,0 +1,147 @@
+"""From a work database of an older schema to one of this: a new file beside it, complete before it takes its place.
+
+Killed at any instant, the older one is as it was, and readers have the published one: the next run begins again.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from spsetl import schema
+from spsetl.errors import StorageError
+from spsetl.lake import Lake
+from spsetl.warehouse.damage import explain_opening
+from spsetl.warehouse.found import FoundTables, find_tables
+from spsetl.warehouse.marts_models import SCHEMA
+from spsetl.warehouse.publish import copy_database, remove_database, replace_database
+from spsetl.warehouse.rebuild import rebuild_tables
+from spsetl.warehouse.tables import quote_text
+from spsetl.warehouse.work import MEMORY_LIMIT, STORAGE_VERSION, WorkDatabase, begin_from
+
+_logger = logging.getLogger(__name__)
+_OLD: Final = "old"
+_PRIVATE: Final = "upgrade.duckdb"
+_NEW: Final = "__new"
+
+
+def upgrade_work(work: Path, *, published: Path, lake: Lake) -> None:
+    """Bring the work database to this version's schema; one that has it is left alone.
+
+    What only lacks columns is copied with them; for any other difference all is made anew from the lake.
+
+    Args:
+        work: The work database; where it is missing, a copy of the published one, if there is any.
+        published: The published warehouse, only ever read.
+        lake: All files, with nothing half-written left over.
+
+    Raises:
+        NewerCopyError: A newer spsetl wrote the copy; nothing is changed.
+        StorageError: A file is damaged, or the disk is full; nothing is changed.
+    """
+    private = work.with_name(_PRIVATE)
+    remove_database(private)
+    if not (work.exists() or published.exists()):
+        # What is fetched now would be put beside files that this version does not know.
+        lake.require_known()
+        return
+    require_known(published)
+    begin_from(published, work)
+    found = _look_at(work)
+    found.require_known(work)
+    if found.are_of_now and found.version == schema.VERSION:
+        return
+    way = "what is new is filled by this sync" if found.only_lack else "it is made anew from the lake"
+    _logger.warning(
+        "%s was written by an older spsetl (schema %d; this one has %d): %s; readers keep the published file meanwhile",
+        work,
+        found.told_version,
+        schema.VERSION,
+        way,
+    )
+    if found.are_of_now:
+        return  # whole tables are missing: they are made where it is opened
+    if found.only_lack:
+        _copy(work, private, found)
+    else:
+        _rebuild(work, private, lake)
+    replace_database(work, private)
+
+
+def require_known(*databases: Path) -> None:
+    """Stop where a newer spsetl has written one of these; what is missing or damaged is passed over.
+
+    Raises:
+        NewerCopyError: Says which spsetl is needed.
+    """
+    for path in databases:
+        if path.exists():
+            with suppress(StorageError):
+                _look_at(path).require_known(path)
+
+
+def _look_at(path: Path) -> FoundTables:
+    """Its tables; the file is only read, also where a killed run has left a log beside it."""
+    with _opened(path) as connection:
+        connection.execute(f"attach {quote_text(str(path))} as {_OLD} (read_only)")
+        return find_tables(connection, _OLD)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """DuckDB, and its errors as what is wrong with this file."""
+    try:
+        with duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "threads": 1}) as connection:
+            connection.execute("set temp_directory = $folder", {"folder": str(path.parent / "spill")})
+            yield connection
+    except duckdb.Error as error:
+        raise explain_opening(path, error) from error
+
+
+def _copy(work: Path, private: Path, found: FoundTables) -> None:
+    """A copy, in which the tables that lack columns are replaced by such as have them."""
+    with _opened(work) as connection:
+        connection.execute(f"attach {quote_text(str(work))} as {_OLD} (storage_version '{STORAGE_VERSION}')")
+        connection.execute(f"checkpoint {_OLD}")  # what a log beside it holds is in the file then, and the log gone
+    copy_database(work, private)
+    with _opened(work) as connection:  # what is damaged in the copy is so in the work database
+        connection.execute("set preserve_insertion_order = false")
+        connection.execute(f"attach {quote_text(str(private))} as {_OLD} (storage_version '{STORAGE_VERSION}')")
+        connection.execute(f"use {_OLD}")
+        changed = [table for table in schema.TABLES if found.lacks_columns(table)]
+        for table in changed:
+            _make_complete(connection, table, found)
+        for table in changed:
+            connection.execute(f'drop table "{table.name}"')
+            connection.execute(f'alter table "{table.name}{_NEW}" rename to "{table.name}"')
+        # Both are made anew where it is opened, and where marts are built.
+        connection.execute(f"drop table if exists {schema.WAREHOUSE_VERSION.name}")
+        connection.execute(f"drop schema if exists {SCHEMA} cascade")
+        connection.execute(f"checkpoint {_OLD}")
+
+
+def _make_complete(connection: duckdb.DuckDBPyConnection, table: schema.Table, found: FoundTables) -> None:
+    """Beside a table of the current database another, with the same rows and all columns of this version."""
+    made = f'"{table.name}{_NEW}"'
+    connection.execute(f"create table {made} as {found.select_as_of_now(table)}")
+    counts = connection.execute(
+        f'select (select count(*) from {made}), (select count(*) from "{table.name}")'  # noqa: S608 our names
+    ).fetchone()
+    if counts is None or counts[0] != counts[1]:
+        raise StorageError(f"table {table.name} could not be copied whole {counts}: check the disk, and run again")
+
+
+def _rebuild(work: Path, private: Path, lake: Lake) -> None:
+    lake.require_known()
+    if not any(lake.files(table.name) for table in schema.LAKE_TABLES):
+        raise StorageError(
+            f"{work} was written by another version of spsetl, and {lake.root} is empty, from which it could be made "
+            "anew: use that version, or start with an empty data directory"
+        )
+    with WorkDatabase(private, published=private) as made:
+        made.connection.execute("set threads = 1")
+        rebuild_tables(made.connection, lake)
+        made.checkpoint()
