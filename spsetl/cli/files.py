@@ -33,8 +33,12 @@ class NewFiles:
                 partial.unlink(missing_ok=True)
 
     @contextmanager
-    def open(self, path: Path) -> Iterator[BinaryIO]:
+    def open(self, path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
         """A new file, durable when the block ends. What is there and is no file (a pipe, a device) is written at once.
+
+        Args:
+            path: Where it will be.
+            mode: Its permissions, less those of the umask; never more, at no moment.
 
         Raises:
             UsageError: There is no such folder, or a folder is there.
@@ -51,7 +55,8 @@ class NewFiles:
             _remove_abandoned(place)
             partial = place.with_name(f".{place.name}.{os.getpid()}.partial")
             self._partial[place] = partial
-            with partial.open("wb") as file:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+            with os.fdopen(os.open(partial, flags, mode), "wb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())

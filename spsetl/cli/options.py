@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cyclopts import Parameter
 
+from spsetl.seeing import configure
 from spsetl.settings import Settings, load_appliances, load_settings
 
 
@@ -18,7 +19,9 @@ class DataOptions:
 
     def load(self) -> Settings:
         """The settings with these options on top."""
-        return load_settings(asdict(self))
+        settings = load_settings(asdict(self))
+        configure(settings)
+        return settings
 
 
 @Parameter(name="*")
@@ -32,6 +35,8 @@ class SyncOptions(DataOptions):
     """User that reads the audit data (SPSETL_USERNAME)."""
     password_file: Path | None = None
     """File that holds the password, readable by you alone (SPSETL_PASSWORD_FILE)."""
+    keyring: str | None = None
+    """Service of the operating system's keyring that holds the password (SPSETL_KEYRING)."""
     login_method: str | None = None
     """Authentication backend on the appliance, for example local (SPSETL_LOGIN_METHOD)."""
     client_cert: str | None = None
@@ -70,7 +75,15 @@ class SyncOptions(DataOptions):
     """Requests after which further details wait for the next sync, or none (SPSETL_MAX_REQUESTS, none)."""
     max_minutes: str | None = None
     """Minutes after which further details wait for the next sync, or none (SPSETL_MAX_MINUTES, none)."""
+    log_format: str | None = None
+    """How stderr tells what happens: text for a person, logfmt or json (SPSETL_LOG_FORMAT, text)."""
+    log_level: str | None = None
+    """The least that logfmt and json tell: debug, info, warning or error (SPSETL_LOG_LEVEL, info)."""
+    metrics_file: str | None = None
+    """File for node_exporter's textfile collector, or none (SPSETL_METRICS_FILE, none)."""
 
     def load_all(self) -> tuple[Settings, ...]:
         """The settings of each appliance, or of the one that is named, with these options on top."""
-        return load_appliances(asdict(self))
+        all_settings = load_appliances(asdict(self))
+        configure(all_settings[0])  # how to tell is the same for all
+        return all_settings

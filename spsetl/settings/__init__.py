@@ -5,7 +5,7 @@ top level of the file < section < environment < arguments.
 """
 
 from spsetl.settings.describe import SettingDescription, describe_settings
-from spsetl.settings.load import load_appliances, load_settings
+from spsetl.settings.load import load_appliances, load_draft, load_settings
 from spsetl.settings.model import PREFIX, Settings
 from spsetl.settings.office import OfficeHours
 from spsetl.settings.sources import FILE
@@ -21,5 +21,6 @@ __all__ = [
     "Settings",
     "describe_settings",
     "load_appliances",
+    "load_draft",
     "load_settings",
 ]

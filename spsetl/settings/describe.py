@@ -26,6 +26,7 @@ def describe_settings() -> tuple[SettingDescription, ...]:
         "quiet_hours": NONE,
         "max_requests": NONE,
         "max_minutes": NONE,
+        "metrics_file": NONE,
     }
     return tuple(
         SettingDescription(

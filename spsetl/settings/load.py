@@ -2,30 +2,33 @@
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from spsetl.errors import SettingsError
-from spsetl.settings.model import Origins, Settings
+from spsetl.settings.model import Settings
+from spsetl.settings.origins import Origins
+from spsetl.settings.password import WAYS
 from spsetl.settings.sources import (
     Layer,
     from_arguments,
     from_environment,
     from_sections,
+    from_values,
     read_file,
     section_of,
 )
 
 # One way to log in replaces another that a farther place sets. Within one place, both are a contradiction.
 _INSTEAD_OF: Final = {
-    "password": ("password_file",),
-    "password_file": ("password",),
+    **{way: tuple(other for other in WAYS if other != way) for way in WAYS},
     "username": ("client_cert",),
-    "client_cert": ("username", "password", "password_file"),
+    "client_cert": ("username", *WAYS),
 }
+_CREDENTIALS: Final = "CREDENTIALS_DIRECTORY"  # systemd's; a name that is not ours, so no setting
 
 
 def load_settings(
@@ -52,7 +55,31 @@ def load_settings(
             f"{content.path} has [appliances.NAME] sections, which are not applied here; "
             "put the settings of one appliance at the top level"
         )
-    return _merge([content.top, _environment(environ), given], refusal=refusal)
+    return _merge([content.top, _environment(environ), given], _credentials(environ), refusal=refusal)
+
+
+def load_draft(
+    values: Mapping[str, object],
+    file: Path,
+    *,
+    password: SecretStr | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """The settings as that file would give them, if it had these values and no variable were set.
+
+    Args:
+        values: By the settings' names.
+        file: As messages name it.
+        password: Instead of what the values say of where it is.
+        environ: Instead of the process's environment, of which only the systemd credentials count.
+
+    Raises:
+        SettingsError: As `load_settings`.
+    """
+    layers = [from_values(values, file)]
+    if password is not None:
+        layers.append(Layer({"password": password}, {"password": "the password"}))
+    return _merge(layers, _credentials(environ))
 
 
 def load_appliances(
@@ -77,7 +104,7 @@ def load_appliances(
     content = read_file(file)
     outer = [_environment(environ), from_arguments(arguments)]
     if not content.has_sections:
-        return (_merge([content.top, *outer]),)
+        return (_merge([content.top, *outer], _credentials(environ)),)
     sections = from_sections(content)
     if "appliance" in content.top.values:
         raise SettingsError(f"appliance in {content.path} contradicts its [appliances.NAME] sections; remove it")
@@ -93,11 +120,19 @@ def load_appliances(
             f"{url[1]} would send all appliances of {content.path} to one address; "
             "put an address into each section, or choose one by --appliance or SPSETL_APPLIANCE"
         )
-    return tuple(_merge([content.top, section, *outer], section=section_of(name)) for name, section in sections.items())
+    return tuple(
+        _merge([content.top, section, *outer], _credentials(environ), section=section_of(name))
+        for name, section in sections.items()
+    )
 
 
 def _environment(environ: Mapping[str, str] | None) -> Layer:
     return from_environment(os.environ if environ is None else environ)
+
+
+def _credentials(environ: Mapping[str, str] | None) -> Path | None:
+    folder = (os.environ if environ is None else environ).get(_CREDENTIALS)
+    return Path(folder) if folder else None
 
 
 def _last(layers: Iterable[Layer], name: str) -> tuple[object, str] | None:
@@ -106,7 +141,9 @@ def _last(layers: Iterable[Layer], name: str) -> tuple[object, str] | None:
     return found[-1] if found else None
 
 
-def _merge(layers: Iterable[Layer], *, section: str | None = None, refusal: str | None = None) -> Settings:
+def _merge(
+    layers: Sequence[Layer], credentials: Path | None, *, section: str | None = None, refusal: str | None = None
+) -> Settings:
     """Later layers over earlier ones."""
     values: dict[str, Any] = {}
     places: dict[str, str] = {}
@@ -117,8 +154,10 @@ def _merge(layers: Iterable[Layer], *, section: str | None = None, refusal: str 
                 places.pop(other, None)
         values |= layer.values
         places |= layer.names
+    files = [layer.file for layer in layers if "password" in layer.values]
+    password_in = files[-1] if "password" in values else None
     try:
-        return Settings.of(values, Origins(places, section, refusal))
+        return Settings.of(values, Origins(places, section, refusal, password_in, credentials))
     except ValidationError as error:
         raise SettingsError(_one_line(error, places)) from None
 

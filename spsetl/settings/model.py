@@ -1,7 +1,6 @@
 """The settings themselves: names, bounds, meanings, and what a sync needs of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -16,12 +15,12 @@ from spsetl.access import (
     check_client_cert,
     check_url,
     check_username,
-    is_readable_by_others,
-    read_password,
 )
 from spsetl.errors import SettingsError
 from spsetl.settings.office import DEFAULT_OFFICE_HOURS, check_office_hours
-from spsetl.settings.values import DETAILS, check_quiet_hours, none_for_none, split_details
+from spsetl.settings.origins import Origins
+from spsetl.settings.password import PasswordSource, find_credential, remark_readable
+from spsetl.settings.values import DETAILS, check_metrics_file, check_quiet_hours, none_for_none, split_details
 
 PREFIX: Final = "SPSETL_"
 DEFAULT: Final = "default"
@@ -29,21 +28,6 @@ DEFAULT: Final = "default"
 _Text = Annotated[str, Field(min_length=1)]
 _File = Annotated[Path, AfterValidator(Path.expanduser)]
 _None = BeforeValidator(none_for_none)
-
-
-@dataclass(frozen=True)
-class Origins:
-    """Where values came from. It makes no difference between settings.
-
-    Attributes:
-        places: By the settings' names, for example `SPSETL_URL` or `[appliances.a] url in spsetl.toml`.
-        section: `[appliances.a]`, where one was applied.
-        refusal: Why no appliance may be reached with these settings.
-    """
-
-    places: Mapping[str, str] = field(default_factory=dict, compare=False)
-    section: str | None = field(default=None, compare=False)
-    refusal: str | None = field(default=None, compare=False)
 
 
 class Settings(BaseSettings):
@@ -65,6 +49,11 @@ class Settings(BaseSettings):
     )
     password_file: _File | None = Field(
         None, description="File that holds nothing but the password", examples=["/etc/spsetl/password"]
+    )
+    keyring: _Text | None = Field(
+        None,
+        description="Service in the operating system's keyring that holds the user's password; needs spsetl[keyring]",
+        examples=["spsetl"],
     )
     login_method: _Text | None = Field(
         None, description="Login method of the appliance, where it has several", examples=["local"]
@@ -162,6 +151,19 @@ class Settings(BaseSettings):
         description="Minutes of a sync after which further details wait for the next one; the list is read whole",
         examples=[240],
     )
+    log_format: Literal["text", "logfmt", "json"] = Field(
+        "text",
+        description="How what happens is told on stderr: as text for a person, or a line an event as logfmt or JSON",
+        examples=["json"],
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least that is told where log_format is logfmt or json", examples=["info"]
+    )
+    metrics_file: Annotated[Annotated[_File, AfterValidator(check_metrics_file)] | None, _None] = Field(
+        None,
+        description="File for node_exporter's textfile collector, replaced after each run; its name ends with .prom",
+        examples=["/var/lib/prometheus/node-exporter/spsetl.prom"],
+    )
 
     _origins: Origins = PrivateAttr(default_factory=Origins)
 
@@ -191,14 +193,17 @@ class Settings(BaseSettings):
     def origins(self) -> Mapping[str, str]:
         """Where the value of each setting came from, by the setting's name; never a value."""
         given = {name: f"argument {name}" for name in self.model_fields_set}
-        return {name: self._origins.places.get(name, given.get(name, DEFAULT)) for name in type(self).model_fields}
+        origins = {name: self._origins.places.get(name, given.get(name, DEFAULT)) for name in type(self).model_fields}
+        source = self._password_source
+        if source.credential and not source.ways and self.client_cert is None:
+            origins["password"] = f"systemd credential {source.credential.name}"
+        return origins
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """What is allowed and yet unwise, one line each, for the command line to print."""
-        remarks = []
-        if self.password_file and is_readable_by_others(self.password_file):
-            remarks.append(f"{self.password_file} can be read by other users; run: chmod 600 {self.password_file}")
+        origins = self._origins
+        remarks = list(remark_readable(self.password_file, origins.password_in, origins.credentials))
         if not self.verify_tls:
             remarks.append(
                 f"{self._place('verify_tls')} is off: the appliance's certificate is not checked; "
@@ -223,14 +228,19 @@ class Settings(BaseSettings):
             raise SettingsError(
                 f"{place('ca_file')} is of no use while {place('verify_tls')} is off; unset one of the two"
             )
-        password = self._password_of_login()
+        source = self._password_source
+        password = None
+        if self.client_cert:
+            source.check_unused()
+        else:
+            password = source.read()
         if self.ca_file:
             check_ca_file(self.ca_file, place("ca_file"))
         if self.client_cert:
             check_client_cert(self.client_cert, place("client_cert"))
         return Access(
             url=self.url,
-            appliance=self.appliance or str(urlsplit(self.url).hostname),
+            appliance=str(self._appliance),
             username=self.username,
             password=password,
             login_method=self.login_method,
@@ -239,30 +249,27 @@ class Settings(BaseSettings):
             verify_tls=self.verify_tls,
         )
 
-    def _password_of_login(self) -> SecretStr | None:
-        """The password, or None where a client certificate stands for it."""
-        place = self._place
-        has_password = self.password is not None or self.password_file is not None
-        if self.client_cert:
-            if self.username is None and not has_password:
-                return None
-            raise SettingsError(
-                f"{place('client_cert')} logs in without a user name and password; unset one or the other"
-            )
-        if self.username is None:
-            missing = place("username") if has_password else f"{place('username')} and {place('password')}"
-            raise SettingsError(f"{missing} must be set to log in; or set {place('client_cert')}")
-        if self.password is not None and self.password_file is not None:
-            raise SettingsError(f"{place('password')} and {place('password_file')} are both set; unset one of the two")
-        if self.password_file is not None:
-            return read_password(self.password_file, place("password_file"))
-        if self.password is None or not self.password.get_secret_value():
-            raise SettingsError(f"{place('password')} is not set; set it, or {place('password_file')}")
-        return self.password
+    @property
+    def _appliance(self) -> str | None:
+        """Its name in the copy."""
+        return self.appliance or (urlsplit(self.url).hostname if self.url else None)
+
+    @property
+    def _password_source(self) -> PasswordSource:
+        return PasswordSource(
+            username=self.username,
+            password=self.password,
+            password_file=self.password_file,
+            keyring=self.keyring,
+            credential=find_credential(self._origins.credentials, self._appliance),
+            place=self._place,
+        )
 
     def _place(self, name: str) -> str:
         """The setting as messages name it: where its value came from, or where one would be set."""
-        origin = self.origins[name]
-        if origin != DEFAULT:
+        origin = self._origins.places.get(name)
+        if origin:
             return origin
+        if name in self.model_fields_set:
+            return f"argument {name}"
         return f"{self._origins.section} {name}" if self._origins.section else PREFIX + name.upper()

@@ -16,20 +16,26 @@ from spsetl.settings.model import PREFIX, Settings
 FILE: Final = Path("spsetl.toml")
 
 APPLIANCES: Final = "appliances"
+# What flows.deploy reads may stand in the same environment; it is no setting.
+_OF_DEPLOYMENT: Final = tuple(PREFIX + name for name in ("HOME", "CRON", "TIME_ZONE", "NOTIFY"))
 # Of the whole copy; and what the section's own name says.
+_FOR_ALL: Final = "is the same for all appliances; put it at the top level"
 _NOT_IN_SECTIONS: Final = {
-    "data_dir": "is the same for all appliances; put it at the top level",
-    "office_hours": "is the same for all appliances; put it at the top level",
+    **dict.fromkeys(("data_dir", "office_hours", "log_format", "log_level", "metrics_file"), _FOR_ALL),
     "appliance": "is said by the section's name; remove it",
 }
 
 
 @dataclass(frozen=True)
 class Layer:
-    """What one place sets, and how each of its values is named in messages; both by the settings' names."""
+    """What one place sets, and how each of its values is named in messages; both by the settings' names.
+
+    `file` is the file that it is from, if it is from one.
+    """
 
     values: Mapping[str, Any]
     names: Mapping[str, str]
+    file: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,12 @@ def read_file(file: Path | None) -> File:
     sections = values.pop(APPLIANCES, None)
     for name in values:
         _check_name(name, f"{_key(name)} in {path}", Settings.model_fields)
-    return File(path, Layer(values, {name: f"{name} in {path}" for name in values}), sections)
+    return File(path, from_values(values, path), sections)
+
+
+def from_values(values: Mapping[str, Any], file: Path) -> Layer:
+    """What the top level of that file sets, or would set."""
+    return Layer(values, {name: f"{name} in {file}" for name in values}, file)
 
 
 def section_of(name: str) -> str:
@@ -88,7 +99,9 @@ def from_sections(file: File) -> dict[str, Layer]:
         for key, value in values.items():
             _check_key(section, key, value, file.path)
         names = {key: f"{section} {key} in {file.path}" for key in values}
-        layers[name] = Layer({**values, "appliance": name}, {**names, "appliance": f"{section} in {file.path}"})
+        layers[name] = Layer(
+            {**values, "appliance": name}, {**names, "appliance": f"{section} in {file.path}"}, file.path
+        )
     return layers
 
 
@@ -118,7 +131,7 @@ def from_environment(environ: Mapping[str, str]) -> Layer:
     Raises:
         SettingsError: One begins as ours do and is no setting.
     """
-    ours = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+    ours = {name: value for name, value in environ.items() if name.startswith(PREFIX) and name not in _OF_DEPLOYMENT}
     for name in ours:
         _check_name(name, _key(name), [PREFIX + known.upper() for known in Settings.model_fields])
     values = _Environment(ours)()

@@ -1,6 +1,7 @@
 """Checks of single settings: the text of a file or of the environment in, the value out."""
 
 import re
+from pathlib import Path
 from typing import Final
 
 DETAILS: Final = ("channels", "events", "alerts")
@@ -50,3 +51,14 @@ def check_quiet_hours(text: str) -> str:
     if len(minutes) == _DAY:
         raise ValueError("must leave some time of the day for requests")
     return text
+
+
+def check_metrics_file(path: Path) -> Path:
+    """A file that node_exporter will read: it passes over others in silence.
+
+    Raises:
+        ValueError: Its name ends otherwise.
+    """
+    if path.suffix != ".prom":
+        raise ValueError("must have a name that ends with .prom")
+    return path

@@ -113,6 +113,10 @@ def test_every_setting_can_be_set_in_each_place(write_toml: WriteToml) -> None:
         "max_requests": "10",
         "max_minutes": "11",
         "office_hours": "Mon-Thu 08:00-18:00 Europe/Budapest",
+        "keyring": "k",
+        "log_format": "json",
+        "log_level": "debug",
+        "metrics_file": "m.prom",
     }
     write_toml("\n".join(f'{name} = "{value}"' for name, value in values.items()))
 

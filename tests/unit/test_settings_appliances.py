@@ -83,8 +83,9 @@ def test_environment_overrides_sections_and_arguments_that(write_toml: WriteToml
 
 
 def test_a_section_may_hold_whatever_concerns_its_appliance(write_toml: WriteToml) -> None:
-    """All settings but data directory and office hours, which are the copy's, and the name, which is the section's."""
-    names = set(Settings.model_fields) - {"data_dir", "office_hours", "appliance"}
+    """All settings but those of the copy and of the run, and the name, which is the section's."""
+    of_all = {"data_dir", "office_hours", "log_format", "log_level", "metrics_file"}
+    names = set(Settings.model_fields) - of_all - {"appliance"}
     examples = {name: (Settings.model_fields[name].examples or [])[0] for name in names}
     write_toml("[appliances.a]\n" + "\n".join(f'{name} = "{example}"' for name, example in examples.items()))
 
@@ -174,6 +175,10 @@ def test_password_of_the_environment_is_for_all(write_toml: WriteToml) -> None:
         ('password_file = "f"', 'password = "p"', {"password"}),
         ('username = "u"\npassword_file = "f"', 'client_cert = "c"', {"client_cert"}),
         ('username = "u"\npassword = "p"', 'client_cert = "c"', {"client_cert"}),
+        ('username = "u"\nkeyring = "k"', 'client_cert = "c"', {"client_cert"}),
+        ('keyring = "k"', 'password_file = "f"', {"password_file"}),
+        ('password = "p"', 'keyring = "k"', {"keyring"}),
+        ('password_file = "f"', 'keyring = "k"', {"keyring"}),
         ('client_cert = "c"', 'username = "u"\npassword = "p"', {"username", "password"}),
         ('username = "u"', 'password = "p"', {"username", "password"}),
     ],
@@ -183,7 +188,9 @@ def test_way_to_log_in_replaces_a_farther_one(write_toml: WriteToml, top: str, s
     write_toml(f"{top}\n[appliances.a]\n{section}")
     (settings,) = load_appliances(environ={})
 
-    set_ = {name for name in ("username", "password", "password_file", "client_cert") if getattr(settings, name)}
+    set_ = {
+        name for name in ("username", "password", "password_file", "keyring", "client_cert") if getattr(settings, name)
+    }
     assert set_ == kept
     assert {name for name in kept if settings.origins[name] == "default"} == set()
 
@@ -201,6 +208,15 @@ def test_way_to_log_in_replaces_a_farther_one(write_toml: WriteToml, top: str, s
             '[appliances.a]\noffice_hours = "Mon 08:00-18:00 UTC"',
             "[appliances.a] office_hours in spsetl.toml is the same for all appliances",
         ),
+        (
+            '[appliances.a]\nlog_format = "json"',
+            "[appliances.a] log_format in spsetl.toml is the same for all appliances",
+        ),
+        (
+            '[appliances.a]\nlog_level = "info"',
+            "[appliances.a] log_level in spsetl.toml is the same for all appliances",
+        ),
+        ('[appliances.a]\nmetrics_file = "x"', "[appliances.a] metrics_file in spsetl.toml is the same for all"),
         ('[appliances.a]\ndata_dir = "x"', "[appliances.a] data_dir in spsetl.toml is the same for all appliances"),
         ('[appliances.a]\nappliance = "x"', "[appliances.a] appliance in spsetl.toml is said by the section's name"),
         ('[appliances.sps.example]\nurl = "x"', "[appliances.sps] example in spsetl.toml is a section; write"),

@@ -79,6 +79,11 @@ def test_defaults_cost_an_appliance_little() -> None:
         ("max_minutes", "525600", 525600),
         ("max_minutes", "none", None),
         ("quiet_hours", "none", None),
+        ("log_format", "text", "text"),
+        ("log_format", "logfmt", "logfmt"),
+        ("log_level", "error", "error"),
+        ("metrics_file", "/m/spsetl.prom", Path("/m/spsetl.prom")),
+        ("metrics_file", "none", None),
     ],
 )
 def test_good_value_is_taken(name: str, text: str, value: object) -> None:
@@ -108,6 +113,8 @@ def test_good_value_is_taken(name: str, text: str, value: object) -> None:
         ("max_minutes", "inf"),
         ("max_minutes", "nan"),
         ("max_minutes", "an hour"),
+        ("log_format", "xml"),
+        ("log_level", "INFO"),
     ],
 )
 def test_value_out_of_bounds_is_refused(name: str, text: str) -> None:
