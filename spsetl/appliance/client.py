@@ -1,6 +1,5 @@
 """The client of one appliance: logs in, asks, repeats what is worth repeating, and counts."""
 
-import logging
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -17,8 +16,9 @@ from spsetl.appliance.failures import is_transient
 from spsetl.appliance.login import SharedLogin
 from spsetl.appliance.quiet import QuietHours, QuietHoursBegan, QuietPauses
 from spsetl.appliance.throttle import Throttle
-from spsetl.appliance.transport import Headers, Transport
+from spsetl.appliance.transport import Headers, OnRequest, Transport
 from spsetl.errors import LoginError, UnavailableError
+from spsetl.seeing.logs import log
 
 # An appliance that restarts is away for minutes: waits of 0.5, 1, 2, … 60 s, and jitter, ten minutes in all.
 _TRIES: Final = 14
@@ -33,9 +33,8 @@ _FIRST_TRIES: Final = 3
 
 T = TypeVar("T")
 
-_logger = logging.getLogger(__name__)
-# stamina warns of each retry in words of its own; ours name the reason.
-logging.getLogger("stamina").setLevel(logging.ERROR)
+# stamina warns of each retry in words of its own, and through structlog on stdout; ours name the reason.
+stamina.instrumentation.set_on_retry_hooks([])
 
 
 def _now() -> datetime:
@@ -53,7 +52,9 @@ class Client:
         quiet_hours: When nothing is sent; requests wait until they end.
         on_quiet: Called with the end of quiet hours, once for all threads that wait for it.
         clock: The time now, aware, for the quiet hours.
+        patience: Seconds after which what keeps failing is not tried again.
         user_agent_suffix: Who asks, for the appliance's log; the User-Agent becomes `spsetl/<version> (<suffix>)`.
+        on_request: Called after each request, if not None; by any thread.
 
     Raises:
         SettingsError: The suffix is not fit for a header.
@@ -68,8 +69,11 @@ class Client:
         quiet_hours: QuietHours | None = None,
         on_quiet: Callable[[datetime], None] | None = None,
         clock: Callable[[], datetime] = _now,
+        patience: float = _PATIENCE,
         user_agent_suffix: str = "",
+        on_request: OnRequest = None,
     ) -> None:
+        self._seconds_of_patience = patience
         pauses = QuietPauses(quiet_hours, on_quiet, clock) if quiet_hours else None
         self._throttle = Throttle(concurrency, pauses=pauses)
         self._transport = Transport(
@@ -78,6 +82,7 @@ class Client:
             timeout=timeout,
             throttle=self._throttle,
             user_agent_suffix=user_agent_suffix,
+            on_request=on_request,
         )
         self._login = SharedLogin(access, self._transport)
         self._remaining_seconds: int | None = None
@@ -118,6 +123,11 @@ class Client:
     def remaining_seconds(self) -> int | None:
         """Seconds after which an idle login ends, as the newest answer said (`meta.remaining_seconds`); or None."""
         return self._remaining_seconds
+
+    @property
+    def clock_ahead(self) -> float | None:
+        """Seconds that the appliance's clock was ahead of ours at the newest answer; None if it did not say."""
+        return self._transport.clock_ahead
 
     def get(self, path: str, params: Mapping[str, str | int] | None = None, *, kind: str) -> Any:
         """Ask once, and again as long as the failure is passing; the answer's decoded JSON.
@@ -196,7 +206,7 @@ class Client:
         for attempt in stamina.retry_context(
             on=_Patience(self._transport, kind),
             attempts=_TRIES,
-            timeout=_PATIENCE,
+            timeout=self._seconds_of_patience,
             wait_initial=_FIRST_WAIT,
             wait_max=_LONGEST_WAIT,
             wait_jitter=_JITTER,
@@ -251,7 +261,7 @@ class _Patience:
         answered = self._transport.answered
         if not is_transient(error, answered=answered) or (not answered and self._tries >= _FIRST_TRIES):
             return False
-        _logger.info("request for %s, try %d: %s", self._kind, self._tries, error)
+        log.info("request failed", kind=self._kind, tries=self._tries, error=str(error))
         wait = error.retry_after if isinstance(error, UnavailableError) else None
         # All threads got the same Retry-After, and should not come back in the same instant.
         return True if wait is None else wait + random.uniform(0, _JITTER)  # noqa: S311 - no secret

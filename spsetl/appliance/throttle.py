@@ -14,6 +14,7 @@ from enum import Enum, auto
 from typing import Final
 
 from spsetl.appliance.quiet import QuietHoursBegan, QuietPauses
+from spsetl.seeing.logs import log
 
 # Weights of a new answer in the means: of about the last 5 answers, and of about the last 50.
 _SHORT_WEIGHT: Final = 0.2
@@ -193,6 +194,10 @@ class Throttle:
     def _end(self, kind: str, turn: Turn) -> None:
         with self._changed:
             self._under_way -= 1
+            before = self._limit.lowest
             self._limit.note(kind, self._clock() - turn.began, turn.outcome, begun=turn.begun)
             if self._under_way < self._limit.now:
                 self._changed.notify_all()  # one that is woken may give up, and then nobody would wake the others
+            lowest = self._limit.lowest
+        if lowest < before:  # not each time: it goes up and down all night
+            log.info("fewer requests at once", limit=lowest, kind=kind)

@@ -1,6 +1,7 @@
 """Times as the appliance writes and reads them ("Searching in the session database"); no I/O."""
 
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 
 def format_time(moment: datetime) -> str:
@@ -39,3 +40,17 @@ def decode_time(value: object) -> datetime | None:
     except (ValueError, OverflowError, OSError):
         return None
     return None
+
+
+def seconds_ahead(date: str, ours: float) -> float | None:
+    """Seconds that a clock which says this in an answer's `Date` is ahead of ours, to a second; None if it is no date.
+
+    Args:
+        date: Whole seconds, as every HTTP server writes it (RFC 9110, "Date").
+        ours: Unix seconds at that moment.
+    """
+    try:
+        ahead = parsedate_to_datetime(date).timestamp() + 0.5 - ours
+    except (ValueError, OverflowError):
+        return None
+    return 0.0 if abs(ahead) < 1 else ahead

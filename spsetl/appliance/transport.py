@@ -6,8 +6,9 @@ not wanted here or done once.
 """
 
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -25,6 +26,7 @@ from spsetl.access import Access, is_loopback
 from spsetl.appliance.failures import decode_error
 from spsetl.appliance.protocol import local_path
 from spsetl.appliance.throttle import Outcome, Throttle
+from spsetl.appliance.times import seconds_ahead
 from spsetl.appliance.trouble import describe_trouble
 from spsetl.errors import SettingsError, UnavailableError
 
@@ -34,6 +36,8 @@ _PIECE: Final = 2**18  # bytes
 USER_AGENT: Final = f"spsetl/{__version__}"
 
 Headers = CaseInsensitiveDict[str]
+# Is told of each request: its kind, the answer's status or None where none came, and how many seconds it took.
+OnRequest = Callable[[str, int | None, float], None] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,7 @@ class Transport:
         throttle: What requests wait for; None for one that starts at `concurrency` and may lower that. Its `most` is
             `concurrency`: there are no more connections.
         user_agent_suffix: Put in parentheses behind the name in the User-Agent, if not empty.
+        on_request: Called after each request, if not None.
 
     Raises:
         SettingsError: The suffix is not fit for a header.
@@ -88,18 +93,21 @@ class Transport:
         timeout: float,
         throttle: Throttle | None = None,
         user_agent_suffix: str = "",
+        on_request: OnRequest = None,
     ) -> None:
+        self._on_request = on_request
         self._throttle = throttle or Throttle(concurrency)
         # Fixed: the appliance gives the same snapshot again to the same user, address and User-Agent.
         self._user_agent = _user_agent(user_agent_suffix)
         self._url = access.url
         self._host = access.host
         self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=concurrency, pool_block=True)
-        self._settings = _connection_settings(access)
+        self._settings = connection_settings(access)
         self._timeout = (min(_CONNECT_TIMEOUT, timeout), timeout)
         self._lock = threading.Lock()
         self._sent: Counter[str] = Counter()
         self.answered = False
+        self._dated: tuple[str, float] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -116,6 +124,11 @@ class Transport:
         """How many requests were sent, repeated ones included; a copy."""
         with self._lock:
             return self._sent.copy()
+
+    @property
+    def clock_ahead(self) -> float | None:
+        """Seconds that the appliance's clock was ahead of ours at the newest answer; None if it did not say."""
+        return seconds_ahead(*self._dated) if self._dated else None
 
     def address(self, path: str, params: Mapping[str, str | int] | None) -> str:
         """The whole URL of a request.
@@ -138,14 +151,23 @@ class Transport:
         with self._throttle.turn(kind) as turn:
             with self._lock:
                 self._sent[kind] += 1
+            began = time.perf_counter()
             try:
                 answer = self._exchange(address, headers)
             except (OSError, urllib3.exceptions.HTTPError) as error:  # requests' own errors are OSErrors
                 turn.outcome = Outcome.BUSY
+                self._tell(kind, None, began)
                 raise describe_trouble(error, host=self._host, timeout=self._timeout) from None
+            self._tell(kind, answer.status, began)
             turn.outcome = _outcome(answer, kind)
         self.answered = True
+        if date := answer.headers.get("Date"):
+            self._dated = (date, time.time())
         return answer
+
+    def _tell(self, kind: str, status: int | None, began: float) -> None:
+        if self._on_request is not None:
+            self._on_request(kind, status, time.perf_counter() - began)
 
     @contextmanager
     def stream(self, address: str, headers: Headers, *, kind: str) -> Iterator[Stream]:
@@ -221,7 +243,7 @@ def _user_agent(suffix: str) -> str:
     return f"{USER_AGENT} ({suffix})"
 
 
-def _connection_settings(access: Access) -> dict[str, Any]:
+def connection_settings(access: Access) -> dict[str, Any]:
     """Proxies, CA and client certificate, as a `requests.Session` would take them from the environment, looked up once.
 
     A loopback address never goes through a proxy: its plain http would show the password there.

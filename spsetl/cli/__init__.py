@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from spsetl import __version__
-from spsetl.cli.complaint import complain
+from spsetl.cli.complaint import complain, describe_defect
 from spsetl.errors import SpsetlError
+from spsetl.seeing import configure_early, is_told_as_events
 
 INTERRUPTED = 130
 
@@ -20,6 +21,7 @@ app = App(
     suppress_keyboard_interrupt=False,  # `run` says what it means
 )
 _COMMANDS = {
+    "init": "Asks for what a sync needs, checks it, and writes a spsetl.toml.",
     "demo": "Two nights of a simulated appliance, and what can be asked then.",
     "sync": "Fetch everything new or changed; the first time, everything.",
     "backfill": "Fetch one range of start_time, the newest sessions first.",
@@ -51,21 +53,27 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit code: 0 done, 2 wrong usage, 3 incomplete, 4 login or rights, 5 appliance, 6 locked, 130 interrupted.
     """
+    configure_early(os.environ.get("SPSETL_LOG_FORMAT", ""))
     try:
         result = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        complain(f"{' '.join(str(error).split())} See spsetl --help")
+        complain(f"{' '.join(str(error).split())} See spsetl --help", exit_code=2)
         return 2
     except SpsetlError as error:
-        complain(str(error))
+        complain(str(error), exit_code=error.exit_code)
         return error.exit_code
     except KeyboardInterrupt:
-        complain("interrupted; what was fetched is kept, run again to go on")
+        complain("interrupted; what was fetched is kept, run again to go on", exit_code=INTERRUPTED)
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone (`| head`): no failure, and nothing left to say to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        if not is_told_as_events():
+            raise
+        complain(describe_defect(error), exit_code=SpsetlError.exit_code)
+        return SpsetlError.exit_code
     return result if isinstance(result, int) else 0
 
 

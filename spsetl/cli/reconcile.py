@@ -8,6 +8,7 @@ from spsetl.analysis.times import read_end, read_start
 from spsetl.cli.complaint import complain
 from spsetl.cli.options import SyncOptions
 from spsetl.cli.terminal import print_table, show_progress
+from spsetl.seeing import is_told_as_events
 from spsetl.settings import Settings
 from spsetl.sync import ReconcileReport, ThreadRunner, exit_code_of, run_each, run_reconcile
 
@@ -51,6 +52,8 @@ def _show(report: ReconcileReport, *, json: bool) -> None:
         return
     rows = [(one.what, one.source, one.copy, one.verdict) for one in (*report.days, *report.protocols)]
     print_table(["day, or protocol", report.appliance, "copy", "verdict"], rows)
+    if is_told_as_events():
+        return  # the run has told it
     differing = sum(one.verdict == "differs" for one in (*report.days, *report.protocols))
     uncounted = sum(one.verdict == "uncounted" for one in report.days)
     print(

@@ -12,6 +12,7 @@ from spsetl.cli.complaint import complain
 from spsetl.cli.options import SyncOptions
 from spsetl.cli.terminal import print_table, show_progress
 from spsetl.errors import UsageError
+from spsetl.seeing import is_told_as_events
 from spsetl.settings import Settings
 from spsetl.sync import (
     AppliancesRun,
@@ -122,6 +123,8 @@ def sync_with_progress(settings: Settings) -> SyncReport:
 def with_progress(settings: Settings, run: Callable[[Settings, Progress], SyncReport]) -> SyncReport:
     """Run with bars or lines on stderr."""
     with show_progress() as progress:
+        if is_told_as_events():
+            return run(settings, progress)  # which tells its warnings itself
         for remark in settings.remarks:
             progress.say(f"warning: {remark}")
         report = run(settings, progress)
@@ -141,7 +144,9 @@ def show_plan(settings: Settings, *, json: bool) -> None:
 
 
 def show_report(report: SyncReport) -> None:
-    """The outcome in a few lines."""
+    """The outcome in a few lines, for a person."""
+    if is_told_as_events():
+        return  # the last event of the run has it all
     requests = sum(report.requests.values())
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(report.requests.items()))
     lines = [

@@ -25,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spsetl.cli.cells import csv_lines
+from spsetl.seeing import is_told_as_events
 
 SECONDS_BETWEEN_LINES: Final = 5.0
 
@@ -120,8 +121,32 @@ class Lines(AbstractContextManager["Lines"]):
         print(message, file=sys.stderr, flush=True)
 
 
-def show_progress() -> Bars | Lines:
-    """Bars on a terminal, lines elsewhere."""
+class Events(AbstractContextManager["Events"]):
+    """Nothing of its own: where each line is an event, the run tells of its phases itself."""
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is left open."""
+
+    def begin(self, stage: str, total: int | None) -> None:
+        """The run tells."""
+
+    def advance(self, stage: str, amount: int) -> None:
+        """The run tells."""
+
+    def finish(self, stage: str) -> None:
+        """The run tells."""
+
+    def say(self, message: str) -> None:
+        """One line that is told in no other way."""
+        from spsetl.seeing.logs import log  # noqa: PLC0415 - structlog is not for every command
+
+        log.info("said", message=message)
+
+
+def show_progress() -> Bars | Lines | Events:
+    """Bars on a terminal, lines elsewhere; neither where each line is to be an event."""
+    if is_told_as_events():
+        return Events()
     return Bars() if sys.stderr.isatty() else Lines()
 
 
@@ -133,9 +158,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 def table_text(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, is_terminal: bool) -> str:
     """A table for a person. Values are never read as markup."""
-    table = Table(*[escape(_printable(column)) for column in columns])
+    table = Table(*[escape(printable(column)) for column in columns])
     for row in rows:
-        table.add_row(*[Text("" if value is None else _printable(str(value))) for value in row])
+        table.add_row(*[Text("" if value is None else printable(str(value))) for value in row])
     text = StringIO()
     # A pipe has no width: nothing may be cut off or folded there.
     console = Console(file=text, force_terminal=is_terminal, width=None if is_terminal else 10_000)
@@ -143,7 +168,7 @@ def table_text(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, is_term
     return text.getvalue()
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Control characters of hostile content must not reach the terminal."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 

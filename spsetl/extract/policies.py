@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import pyarrow as pa
@@ -25,6 +26,7 @@ from spsetl.appliance.configuration import (
 )
 from spsetl.errors import ApplianceError, NotFoundError, RightsError
 from spsetl.flatten.values import raw_json
+from spsetl.seeing.logs import carry
 
 Place = tuple[str, PolicyKind]
 PolicyId = tuple[str, str, str]
@@ -69,7 +71,7 @@ def fetch_configuration(client: Client, *, concurrency: int) -> Configuration:
         found.failures.append(f"all policies are as they were last seen: {error}")
         return found
     with ThreadPoolExecutor(concurrency, thread_name_prefix="policies") as pool:
-        for part in pool.map(lambda protocol: _fetch_protocol(client, protocol), PROTOCOLS):
+        for part in pool.map(carry(partial(_fetch_protocol, client)), PROTOCOLS):
             found.read |= part.read
             found.forbidden += part.forbidden
             found.failures += part.failures

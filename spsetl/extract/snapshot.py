@@ -6,7 +6,6 @@ its last query; then another is opened, and each walk goes on at the last start_
 appliance gives out one snapshot at a time: while another program holds it, windows are walked through the live list.
 """
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,14 +21,13 @@ from spsetl.appliance.times import decode_time
 from spsetl.errors import BadAnswerError, NotFoundError, RateLimitError
 from spsetl.extract.plan import Window
 from spsetl.extract.windows import LIST_FIELDS, Tally, key_and_body, walk_window
+from spsetl.seeing.logs import log
 
 MOST_LOSSES_WITHOUT_PROGRESS: Final = 3
 MOST_EMPTY_PAGES: Final = 20
 # What dies five minutes after its last query is gone then, also where the clocks differ a little.
 WAIT_SECONDS: Final = 310.0
 MOST_WAITS: Final = 12
-
-_logger = logging.getLogger(__name__)
 
 
 class Snapshots:
@@ -74,6 +72,7 @@ class Snapshots:
             if self._current == snapshot:
                 self._current = None
                 self.losses += 1
+                log.warning("snapshot lost", losses=self.losses)
 
     def _open(self) -> str | None:
         for _ in range(MOST_WAITS):
@@ -90,7 +89,7 @@ class Snapshots:
             if not self._waits:
                 self.was_busy = True
                 return None
-            _logger.info("another program holds the snapshot, or an earlier run of this one: waiting until it is free")
+            log.info("waiting for the snapshot, which another program or an earlier run holds", seconds=WAIT_SECONDS)
             if self._sleep(WAIT_SECONDS):
                 break
         raise RateLimitError(

@@ -6,23 +6,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from threading import Event
-from uuid import uuid4
 
 from spsetl import __version__, schema
 from spsetl.access import Access
 from spsetl.appliance.client import Client
 from spsetl.appliance.quiet import QuietHours
+from spsetl.appliance.transport import OnRequest
 from spsetl.errors import SpsetlError
 from spsetl.lake import Lake
+from spsetl.seeing.logs import log
+from spsetl.seeing.spans import span
 from spsetl.settings import OfficeHours, Settings
 from spsetl.sync.abilities import choose_strategy, ensure_capabilities, share_snapshot
 from spsetl.sync.budget import Budget
+from spsetl.sync.copy import open_work
 from spsetl.sync.lock import hold_lock
 from spsetl.sync.places import Places
-from spsetl.sync.progress import Progress
+from spsetl.sync.progress import Progress, say
 from spsetl.sync.report import SyncReport
 from spsetl.sync.runner import StepRunner
 from spsetl.sync.steps import Steps
+from spsetl.sync.watching import Watch, watch_run
 from spsetl.warehouse import checks, details, runs
 from spsetl.warehouse.marts import build_marts
 from spsetl.warehouse.publish import publish
@@ -62,8 +66,10 @@ class Job:
         self._finish("done")
 
     def _check(self) -> None:
-        build_marts(self.work, OfficeHours.parse(self.settings.office_hours))
-        results = checks.run_checks(self.work)
+        with span("marts"):
+            build_marts(self.work, OfficeHours.parse(self.settings.office_hours))
+        with span("checks"):
+            results = checks.run_checks(self.work)
         self.report.warnings += [f"{r.name}: {r.offending_rows} rows" for r in results if r.offending_rows]
         checks.require_passed(results)
 
@@ -116,31 +122,44 @@ def open_job(settings: Settings, *, kind: runs.RunKind, runner: StepRunner, prog
     Raises:
         SpsetlError: The settings are wrong, another holds the data directory, the appliance cannot be reached.
     """
-    access, places = prepare(settings)
-    began, started_at = time.monotonic(), datetime.now(UTC)
-    with hold_lock(places.private), connect(settings, access, places, progress) as client:
-        lake = Lake(places.lake)
-        lake.remove_leftovers()
-        with WorkDatabase(places.work, published=places.published) as work:
-            run = runs.Run(
-                run_id=f"{started_at:%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}",
-                appliance=access.appliance,
-                kind=kind,
-                strategy="windows",
-                started_at=started_at,
-                range_start=None,
-                range_end=None,
-                version=__version__,
-            )
-            job = _make_job(settings, places, client, lake, work, runner, progress, run, began)
-            try:
-                yield job
-                work.checkpoint()
-                work.read_all()
-            finally:
-                job.steps.close()
-        publish(places.work, places.published)
-    job.report.published = True
+    with watch_run(settings, kind=kind, progress=progress) as watch:
+        access, places = prepare(settings)
+        with (
+            hold_lock(places.private),
+            watch.recorded(places),
+            connect(settings, access, places, progress, on_request=watch.on_request) as client,
+        ):
+            watch.requests_by_kind = lambda: client.requests_by_kind
+            lake = Lake(places.lake)
+            lake.remove_leftovers()
+            with open_work(places, lake) as work, watch.measured(work):
+                run = _begin_run(watch, access)
+                job = _make_job(settings, places, client, lake, work, runner, progress, run, watch.began)
+                watch.report = job.report
+                try:
+                    yield job
+                    with span("checkpoint"):
+                        work.checkpoint()
+                        work.read_all()
+                finally:
+                    job.steps.close()
+            with span("publish"):
+                publish(places.work, places.published)
+            log.info("published", bytes=places.published.stat().st_size)
+            job.report.published = True
+
+
+def _begin_run(watch: Watch, access: Access) -> runs.Run:
+    return runs.Run(
+        run_id=watch.run_id,
+        appliance=access.appliance,
+        kind=watch.kind,
+        strategy="windows",
+        started_at=watch.started_at,
+        range_start=None,
+        range_end=None,
+        version=__version__,
+    )
 
 
 def _make_job(  # noqa: PLR0917 - the parts of a job, once
@@ -190,13 +209,21 @@ def prepare(settings: Settings) -> tuple[Access, Places]:
     return access, places
 
 
-def connect(settings: Settings, access: Access, places: Places, progress: Progress) -> Client:
+def connect(
+    settings: Settings, access: Access, places: Places, progress: Progress, *, on_request: OnRequest = None
+) -> Client:
     """A client that is as considerate as the settings say."""
+
+    def tell_of_quiet_hours(until: datetime) -> None:
+        line = f"quiet hours: no requests until {until:%H:%M}"
+        say(progress, line, event="quiet hours", until=until.isoformat(timespec="minutes"))
+
     return Client(
         access,
         concurrency=settings.concurrency,
         timeout=settings.timeout,
         quiet_hours=QuietHours.parse(settings.quiet_hours) if settings.quiet_hours else None,
-        on_quiet=lambda until: progress.say(f"quiet hours: no requests until {until:%H:%M}"),
+        on_quiet=tell_of_quiet_hours,
+        on_request=on_request,
         user_agent_suffix=places.token,
     )

@@ -1,22 +1,26 @@
 """The phases that runs are made of: reading windows, fetching details, and seeing that not too much has gone."""
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from spsetl import schema
 from spsetl.errors import IncompleteError, VanishedError
 from spsetl.extract.plan import Window
+from spsetl.seeing.logs import log
+from spsetl.seeing.spans import span
 from spsetl.sync.job import Job
 from spsetl.sync.reading import WindowTask
 from spsetl.sync.steps import FetchedBatch, FetchedWindow, batches_of
 from spsetl.warehouse import details, merge, runs
-from spsetl.warehouse.windows import DIFFERS, WindowKind, doubt_windows, record_window
+from spsetl.warehouse.windows import DIFFERS, WindowKind, WindowRecord, doubt_windows, record_window
 from spsetl.warehouse.work import naive_utc
 
 # Sessions whose details make one step: a second or two of requests. What a killed run loses is at most two of them.
 BATCH_SIZE = 250
 # A tiny copy loses a large share with each session that is cleaned up.
 _FEW_SESSIONS = 20
+SECONDS_BETWEEN_EVENTS = 10.0
 
 
 def read_windows(job: Job, kind: WindowKind, windows: Sequence[Window]) -> None:
@@ -24,13 +28,15 @@ def read_windows(job: Job, kind: WindowKind, windows: Sequence[Window]) -> None:
     if not windows:
         return
     stages = ("windows", "swept" if kind == "sweep" else "sessions")
+    log.info("windows planned", kind=kind, windows=len(windows))
     job.progress.begin(stages[0], len(windows))
     job.progress.begin(stages[1], None)
-    steps = job.steps
+    steps, workers = job.steps, job.settings.concurrency
     tasks = _tasks(job, kind, windows)
-    for fetched in job.runner.map(kind, steps.fetch_window, tasks, workers=job.settings.concurrency, stop=steps.stop):
-        _merge_window(job, fetched)
-        job.progress.advance("windows", 1)
+    with span(kind):
+        for fetched in job.runner.map(kind, steps.fetch_window, tasks, workers=workers, stop=steps.stop):
+            _merge_window(job, fetched)
+            job.progress.advance("windows", 1)
     for stage in stages:
         job.progress.finish(stage)
 
@@ -50,6 +56,7 @@ def _merge_window(job: Job, fetched: FetchedWindow) -> None:
                 "check the disk, and run again"
             )
         record_window(connection, record, appliance=job.appliance, run_id=job.run.run_id)
+    _tell_window(record, merged)
     report.sessions_seen += record.distinct_keys
     report.sessions_new += merged.new
     report.sessions_changed += merged.changed
@@ -62,6 +69,22 @@ def _merge_window(job: Job, fetched: FetchedWindow) -> None:
             f"window {record.window}: {record.distinct_keys} sessions were listed, the appliance counts "
             f"{record.source_count}; ask spsetl reconcile"
         )
+
+
+def _tell_window(record: WindowRecord, merged: merge.MergedSessions) -> None:
+    log.info(
+        "window read",
+        kind=record.kind,
+        window=str(record.window),
+        sessions=record.distinct_keys,
+        source_count=record.source_count,
+        verdict=record.verdict,
+        new=merged.new,
+        changed=merged.changed,
+        missing=merged.missing,
+        quarantined=merged.quarantined,
+        requests=record.requests,
+    )
 
 
 def require_presence(job: Job, *, accept_missing: bool) -> None:
@@ -104,12 +127,37 @@ def fetch_details(job: Job, *, start: datetime | None = None, end: datetime | No
     waiting = details.count_pending(job.work, appliance=job.appliance, start=start, end=end)
     if not waiting:
         return
+    log.info("details planned", sessions=waiting)
     job.progress.begin("details", waiting)
     steps = job.steps
     batches = batches_of(_pending(job, kinds, start, end))
-    for fetched in job.runner.map("details", steps.fetch_batch, batches, workers=2, stop=steps.stop):
-        _merge_batch(job, fetched)
+    pace = _Pace(waiting)
+    with span("details"):
+        for fetched in job.runner.map("details", steps.fetch_batch, batches, workers=2, stop=steps.stop):
+            _merge_batch(job, fetched)
+            pace.note(len(fetched.details))
+    pace.tell()
     job.progress.finish("details")
+
+
+class _Pace:
+    """Tells now and then how far the details are: batches come every second."""
+
+    def __init__(self, sessions: int) -> None:
+        self._sessions = sessions
+        self._done = 0
+        self._told = time.monotonic()
+
+    def note(self, sessions: int) -> None:
+        """So many more."""
+        self._done += sessions
+        if time.monotonic() - self._told >= SECONDS_BETWEEN_EVENTS:
+            self.tell()
+
+    def tell(self) -> None:
+        """How far it is now."""
+        self._told = time.monotonic()
+        log.info("details fetched", sessions=self._done, of=self._sessions)
 
 
 def _pending(

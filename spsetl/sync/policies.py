@@ -11,6 +11,7 @@ from typing import Final
 from spsetl import schema
 from spsetl.appliance.configuration import PROTOCOLS
 from spsetl.extract.policies import Configuration, KnownPolicies, compare_policies, fetch_configuration
+from spsetl.seeing.spans import span
 from spsetl.sync.job import Job
 from spsetl.sync.retention import as_rows, describe_retention, retention_query
 from spsetl.warehouse.merge import Files
@@ -32,6 +33,11 @@ class FetchedPolicies:
 
 def copy_policies(job: Job) -> None:
     """Bring the policies of the copy up to date, as far as the user may read them."""
+    with span("policies"):
+        _copy_policies(job)
+
+
+def _copy_policies(job: Job) -> None:
     known = fetch_known_policies(job.work, job.appliance)
     step = partial(_fetch, job)
     for fetched in job.runner.map("policies", step, [known], workers=1, stop=job.steps.stop):

@@ -1,6 +1,9 @@
 """What a sync tells while it runs; the command line shows it as bars or lines, Prefect as artifacts."""
 
-from typing import Protocol
+from typing import Any, Protocol
+
+from spsetl.seeing import is_told_as_events
+from spsetl.seeing.logs import log
 
 
 class Progress(Protocol):
@@ -37,3 +40,19 @@ class Silence:
 
     def say(self, message: str) -> None:
         """See Progress."""
+
+
+def say(progress: Progress, line: str, *, event: str, **figures: Any) -> None:
+    """One line for the user; the event in its place where lines are events."""
+    if is_told_as_events():
+        log.info(event, **figures)
+    else:
+        progress.say(line)
+
+
+def warn(progress: Progress, line: str) -> None:
+    """A warning for the user, as a line or as an event."""
+    if is_told_as_events():
+        log.warning("warning", message=line)
+    else:
+        progress.say(f"warning: {line}")

@@ -14,6 +14,7 @@ from spsetl.errors import UsageError
 from spsetl.flatten import Flattener
 from spsetl.lake import Lake, LakeWriter
 from spsetl.settings import OfficeHours, Settings
+from spsetl.sync.copy import open_work
 from spsetl.sync.lock import hold_lock
 from spsetl.sync.places import Places
 from spsetl.warehouse import quarantine
@@ -67,7 +68,7 @@ def run_replay(settings: Settings) -> ReplayReport:
         lake.remove_leftovers()
         now = datetime.now(UTC)
         run_id = f"{now:%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}"
-        with WorkDatabase(places.work, published=places.published) as work:
+        with open_work(places, lake) as work:
             replayed = 0
             for appliance in quarantine.fetch_quarantined_appliances(work):
                 replayed += replay(work, lake, appliance=appliance, run_id=run_id, now=now)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from spsetl import schema
-from spsetl.errors import StorageError, UsageError
+from spsetl.errors import UsageError
 from spsetl.lake import Lake
 from spsetl.settings import OfficeHours, Settings
 from spsetl.sync.lock import hold_lock
@@ -14,8 +14,9 @@ from spsetl.sync.places import Places
 from spsetl.warehouse.checks import require_passed, run_checks
 from spsetl.warehouse.details import request_kinds
 from spsetl.warehouse.marts import build_marts
-from spsetl.warehouse.publish import publish
+from spsetl.warehouse.publish import publish, remove_database, replace_database
 from spsetl.warehouse.rebuild import rebuild_tables
+from spsetl.warehouse.upgrade import require_known
 from spsetl.warehouse.work import WorkDatabase
 
 
@@ -56,6 +57,7 @@ def run_rebuild(settings: Settings) -> RebuildReport:
 
     Raises:
         UsageError: There is no lake.
+        NewerCopyError: A newer spsetl wrote the copy; nothing is replaced.
         LockedError: A sync holds the data directory.
         CheckError: The checks found wrong rows; nothing is replaced.
         StorageError: A file of the lake is damaged, or the disk is full; nothing is replaced.
@@ -71,10 +73,12 @@ def run_rebuild(settings: Settings) -> RebuildReport:
         files = sum(len(lake.files(table.name)) for table in schema.LAKE_TABLES)
         if not files:
             raise UsageError(f"the lake at {places.lake} is empty: there is nothing to rebuild from, run spsetl sync")
+        lake.require_known()
+        require_known(places.work, places.published)
         private = places.private / "rebuild.duckdb"
-        _remove(private, _log_of(private))
+        remove_database(private)
         rows, warnings = _build(private, lake, settings)
-        _replace(places.work, private)
+        replace_database(places.work, private)
         publish(places.work, places.published)
     return RebuildReport(rows, files, time.monotonic() - began, warnings)
 
@@ -93,23 +97,3 @@ def _build(path: Path, lake: Lake, settings: Settings) -> tuple[dict[str, int], 
         require_passed(results)
         work.checkpoint()
     return rows, [f"{r.name}: {r.offending_rows} rows" for r in results if r.offending_rows]
-
-
-def _replace(work: Path, rebuilt: Path) -> None:
-    """Put the rebuilt database in the place of the work database. A log of the old one would spoil the new one."""
-    try:
-        _remove(_log_of(work))
-        rebuilt.replace(work)
-    except OSError as error:
-        raise StorageError(
-            f"cannot replace {work}: {error.strerror}: let this user write there and run again"
-        ) from error
-
-
-def _log_of(database: Path) -> Path:
-    return database.with_name(database.name + ".wal")
-
-
-def _remove(*paths: Path) -> None:
-    for path in paths:
-        path.unlink(missing_ok=True)

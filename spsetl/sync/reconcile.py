@@ -16,6 +16,8 @@ from spsetl.errors import NotFoundError, QueryError, UsageError
 from spsetl.extract.counts import count_window, fetch_daily_counts, range_query
 from spsetl.extract.plan import Window
 from spsetl.extract.survey import fetch_first_start
+from spsetl.seeing.logs import log
+from spsetl.seeing.spans import span
 from spsetl.settings import Settings
 from spsetl.sync.job import Job, open_job
 from spsetl.sync.phases import fetch_details, read_windows
@@ -104,8 +106,12 @@ def run_reconcile(
         window = _range(job, start, end)
         with job.recorded(window.start, window.end):
             comparison = _Comparison(job, window)
-            days = comparison.compare_days()
+            with span("comparison"):
+                days = comparison.compare_days()
             protocols = comparison.compare_protocols()
+            differing = sum(one.verdict == "differs" for one in (*days, *protocols))
+            job.report.counts_differing = differing
+            log.info("counts compared", days=len(days), protocols=len(protocols), differing=differing)
             for day in comparison.read_again:
                 fetch_details(job, start=day.start, end=day.end)
     return ReconcileReport(

@@ -18,6 +18,7 @@ class SyncReport:
         rows: Rows written to the warehouse, by table.
         quarantined: Rows that could not be read.
         windows_differing: Windows in which the appliance counts other than it lists.
+        counts_differing: Days and protocols of which a reconciliation could not make the copy equal.
         details_failed: Sessions whose details could not be fetched whole; they stay pending.
         details_pending: Sessions of the copy whose details are not fetched.
         requests: Requests sent, by kind.
@@ -35,6 +36,7 @@ class SyncReport:
     rows: Counter[str] = field(default_factory=Counter)
     quarantined: int = 0
     windows_differing: int = 0
+    counts_differing: int = 0
     details_failed: int = 0
     details_pending: int = 0
     requests: Mapping[str, int] = field(default_factory=dict)
@@ -45,7 +47,7 @@ class SyncReport:
     @property
     def is_complete(self) -> bool:
         """Whether the copy is known to equal the appliance, but for details that wait."""
-        return not self.details_failed and not self.windows_differing
+        return not (self.details_failed or self.windows_differing or self.counts_differing)
 
     def as_json(self) -> dict[str, Any]:
         """The object that `sync --json` ends with."""

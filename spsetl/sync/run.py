@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from spsetl.extract.plan import EPOCH, Window
+from spsetl.lake import Lake
+from spsetl.seeing.spans import span
 from spsetl.settings import Settings
+from spsetl.sync.copy import open_work
 from spsetl.sync.job import Job, connect, open_job, prepare
 from spsetl.sync.lock import hold_lock
 from spsetl.sync.phases import fetch_details, read_windows, require_presence
@@ -14,7 +17,6 @@ from spsetl.sync.progress import Progress, Silence
 from spsetl.sync.report import SyncReport
 from spsetl.sync.runner import StepRunner
 from spsetl.warehouse.windows import WindowKind
-from spsetl.warehouse.work import WorkDatabase
 
 
 def run_sync(settings: Settings, *, runner: StepRunner, progress: Progress, accept_missing: bool = False) -> SyncReport:
@@ -32,7 +34,8 @@ def run_sync(settings: Settings, *, runner: StepRunner, progress: Progress, acce
         SpsetlError: Why it could not be done; its exit code says of what kind.
     """
     with open_job(settings, kind="sync", runner=runner, progress=progress) as job:
-        planned = plan_lists(job.work, job.client, job.appliance, settings)
+        with span("plan"):
+            planned = plan_lists(job.work, job.client, job.appliance, settings)
         with job.recorded(_start_of(planned), None):
             read_windows(job, "list", planned.windows)
             _read_changes(job, planned.windows)
@@ -70,7 +73,8 @@ def run_backfill(
         SpsetlError: Why it could not be done; its exit code says of what kind.
     """
     with open_job(settings, kind="backfill", runner=runner, progress=progress) as job:
-        planned = plan_backfill(job.work, job.client, job.appliance, settings, start=start, end=end)
+        with span("plan"):
+            planned = plan_backfill(job.work, job.client, job.appliance, settings, start=start, end=end)
         with job.recorded(start, end):
             read_windows(job, "list", planned.windows)
             require_presence(job, accept_missing=False)
@@ -84,7 +88,7 @@ def plan_sync(settings: Settings) -> list[Window]:
     with (
         hold_lock(places.private),
         connect(settings, access, places, Silence()) as client,
-        WorkDatabase(places.work, published=places.published) as work,
+        open_work(places, Lake(places.lake)) as work,
     ):
         return list(plan_lists(work, client, access.appliance, settings).windows)
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Protocol, TypeVar
 
+from spsetl.seeing.logs import carry
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -43,7 +45,7 @@ class ThreadRunner:
         pool = ThreadPoolExecutor(workers, thread_name_prefix=name)
         is_waited_for = True
         try:
-            yield from _run_all(pool, step, items, workers)
+            yield from _run_all(pool, carry(step), items, workers)
         except BaseException as error:
             stop()
             # After Ctrl-C somebody waits at the terminal; what the threads still write becomes visible to nobody.

@@ -20,6 +20,8 @@ from spsetl.extract.snapshot import Snapshots, walk_snapshot
 from spsetl.extract.windows import walk_window
 from spsetl.flatten import Flattener
 from spsetl.lake import Lake, LakeWriter
+from spsetl.seeing.logs import carry
+from spsetl.seeing.spans import span
 from spsetl.sync.budget import Budget
 from spsetl.sync.progress import Progress
 from spsetl.sync.reading import Walk, WindowReading, WindowTask
@@ -128,6 +130,10 @@ class Steps:
 
     def fetch_window(self, task: WindowTask) -> FetchedWindow:
         """Read a window, and write what differs from the copy."""
+        with span("window", kind=task.kind, window=str(task.window)):
+            return self._fetch_window(task)
+
+    def _fetch_window(self, task: WindowTask) -> FetchedWindow:
         live: Walk = partial(walk_window, self.client)
         walk: Walk = partial(walk_snapshot, self.client, self.snapshots) if self.snapshots else live
         stage = "swept" if task.kind == "sweep" else "sessions"
@@ -155,12 +161,16 @@ class Steps:
 
     def fetch_batch(self, batch: Batch) -> FetchedBatch:
         """Fetch the details of some sessions and write them."""
+        with span("details batch", number=batch.number, sessions=len(batch.sessions)):
+            return self._fetch_batch(batch)
+
+    def _fetch_batch(self, batch: Batch) -> FetchedBatch:
         outcomes: list[FetchedDetails] = []
         failures: list[str] = []
         journal: list[dict[str, Any]] = []
         with self._writer(f"details-{batch.number:06d}") as writer:
             flattener = self._flattener()
-            for fetched in self._pool.map(self._fetch_session, batch.sessions):
+            for fetched in self._pool.map(carry(self._fetch_session), batch.sessions):
                 now = datetime.now(UTC)
                 for kind, rows in fetched.items.items():
                     flattener.add_details(schema.BY_NAME[kind], fetched.session.session_key, rows, extracted_at=now)

@@ -79,7 +79,7 @@ def test_restart_is_survived(start_appliance: Start, connect_client: Connect) ->
     ask(client)
     simulator.cut_power()
     handler = _OnThirdRecord(simulator.restore_power)
-    logger = logging.getLogger("spsetl.appliance.client")
+    logger = logging.getLogger("spsetl.events")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
 
@@ -101,7 +101,7 @@ class _OnThirdRecord(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Look for the third try."""
-        if "try 3" in record.getMessage():
+        if "tries=3" in record.getMessage():
             self._action()
 
 
@@ -149,8 +149,9 @@ def test_retries_are_logged_without_printing(
     with caplog.at_level(logging.INFO):
         ask(client)
 
-    (message,) = [record.getMessage() for record in caplog.records if record.name.startswith("spsetl")]
-    assert message.startswith("request for sessions, try 1: the appliance is busy")
+    told = [record.getMessage() for record in caplog.records if record.name.startswith("spsetl")]
+    (message,) = [line for line in told if line.startswith("request failed")]
+    assert message.startswith('request failed: kind=sessions tries=1 error="the appliance is busy')
     assert not [record for record in caplog.records if record.name == "stamina"]
     assert capsys.readouterr() == ("", "")
     assert SECRET not in caplog.text

@@ -1,0 +1,127 @@
+"""How a copy stands, for a person and for a monitor: what is published, how the last runs went, who is at work now."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from spsetl.queries import read_statement
+from spsetl.sync.last_runs import LastRun, fetch_last_runs
+from spsetl.sync.lock import Holder, find_holder
+from spsetl.sync.places import Places
+from spsetl.sync.retention import as_rows, describe_retention, retention_query
+from spsetl.warehouse.reader import open_warehouse
+from spsetl.warehouse.work import aware_utc
+
+_SECONDS_OF_AN_HOUR: Final = 3600
+
+
+@dataclass(frozen=True)
+class CopyState:
+    """How a copy stands.
+
+    Attributes:
+        published: The published warehouse.
+        published_at: When it was published (UTC); None while nothing is.
+        appliances: One row per appliance, see sql/reports/copy_status.sql, with `age_seconds` of the last complete
+            sync, `last_run`, the newest of any kind, and `last_runs`, by kind; of runs also those that failed.
+        retention: One row per appliance and protocol, see sql/reports/retention.sql.
+        holder: The process at work on it now.
+        is_running: Whether there is one; None where this user may not look.
+    """
+
+    published: Path
+    published_at: datetime | None
+    appliances: Sequence[Mapping[str, Any]]
+    retention: Sequence[Mapping[str, Any]]
+    holder: Holder | None
+    is_running: bool | None
+
+    @property
+    def warnings(self) -> list[str]:
+        """Where the appliance's clean-up may come before the copy."""
+        return describe_retention(self.retention)
+
+    def stale(self, hours: float) -> list[str]:
+        """A line for each appliance whose last complete sync is longer ago, or of which there is none."""
+        if not self.appliances:
+            return [f"nothing published yet at {self.published}, and no sync was tried: run spsetl sync"]
+        return [_stale(one) for one in self.appliances if _is_older(one["age_seconds"], hours)]
+
+    def as_json(self) -> dict[str, Any]:
+        """The object of `status --json`."""
+        return {
+            "warehouse": str(self.published),
+            "published_at": self.published_at,
+            "is_running": self.is_running,
+            "running": asdict(self.holder) if self.holder else None,
+            "appliances": self.appliances,
+            "retention": self.retention,
+            "warnings": self.warnings,
+        }
+
+
+def fetch_state(data_dir: Path) -> CopyState:
+    """How the copy in a data directory stands; also of one that is not there yet.
+
+    Raises:
+        StorageError: The published file is damaged.
+    """
+    places = Places.of(data_dir)
+    holder = find_holder(places.private)
+    may_look = os.access(places.private, os.R_OK | os.X_OK) or not places.private.exists()
+    now = datetime.now(UTC)
+    published_at, rows, retention = _ask(places.published)
+    last_runs = fetch_last_runs(places.private, is_running=holder is not None) if may_look else []
+    known = {str(row["appliance"]): row for row in rows}
+    names = sorted({*known, *(run.appliance for run in last_runs)})
+    appliances = [
+        _appliance(name, known.get(name, {}), [run for run in last_runs if run.appliance == name], now)
+        for name in names
+    ]
+    return CopyState(
+        places.published, published_at, appliances, retention, holder, holder is not None if may_look else None
+    )
+
+
+def _ask(published: Path) -> tuple[datetime | None, list[dict[str, Any]], list[dict[str, Any]]]:
+    """When it was published, and what it says of its appliances and of what they keep; nothing while nothing is."""
+    if not published.exists():
+        return None, [], []
+    with open_warehouse(published) as warehouse, warehouse.hold() as edition:
+        rows = as_rows(*edition.rows(read_statement("reports", "copy_status")))
+        retention = as_rows(*edition.rows(retention_query()))
+        at = datetime.fromtimestamp(published.stat().st_mtime, UTC)
+    return at.replace(microsecond=0), rows, retention
+
+
+def _appliance(name: str, row: Mapping[str, Any], last_runs: Sequence[LastRun], now: datetime) -> dict[str, Any]:
+    succeeded_at = row.get("last_sync_at")
+    newest = max(last_runs, key=lambda run: run.started_at, default=None)
+    return {
+        "appliance": name,
+        "last_sync_at": succeeded_at,
+        "age_seconds": round((now - aware_utc(succeeded_at)).total_seconds(), 3) if succeeded_at else None,
+        **row,
+        "last_run": asdict(newest) if newest else None,
+        "last_runs": {run.kind: asdict(run) for run in last_runs},
+    }
+
+
+def _is_older(age: float | None, hours: float) -> bool:
+    return age is None or age > hours * _SECONDS_OF_AN_HOUR
+
+
+def _stale(one: Mapping[str, Any]) -> str:
+    age, name = one["age_seconds"], one["appliance"]
+    head = (
+        f"{name}: no sync was ever complete"
+        if age is None
+        else (f"{name}: the last complete sync was {age / _SECONDS_OF_AN_HOUR:,.1f} hours ago")
+    )
+    run = one["last_run"]
+    if run and run["error"]:
+        return f"{head}; the last {run['kind']} failed with exit code {run['exit_code']}: {run['error']}"
+    return f"{head}; run spsetl sync"
