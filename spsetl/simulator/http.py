@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import socket
 import struct
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, replace
+from email.utils import formatdate
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
@@ -87,7 +89,11 @@ class Application:
         if fault is Fault.LOG_OUT:
             appliance.logins.end_all()
         failed = failed_answer(fault, appliance.quirks, request.path) if fault else None
-        return fault, failed or appliance.answer(request)
+        return fault, self._dated(failed or appliance.answer(request))
+
+    def _dated(self, answer: Answer) -> Answer:
+        date = formatdate(time.time() + self.appliance.quirks.clock_offset, usegmt=True)
+        return replace(answer, headers=(*answer.headers, ("date", date)))
 
     def _control(self, path: str) -> Answer:
         """What is outside /api: a night passes, the counters, repeated details, the world's time."""

@@ -87,6 +87,8 @@ class Quirks:
     """A snapshot dies after so many seconds without a query."""
     failed_logins: int = 20
     """So many failed logins block the user for 10 minutes."""
+    clock_offset: float = 0.0
+    """Seconds that the Date of its answers is ahead of this machine's clock."""
 
     # Bad days: shares of requests, from 0 to 1, by a fixed row of dice
     latency: float = 0.0

@@ -11,11 +11,11 @@ import duckdb
 import pytest
 
 from spsetl.cli import run
+from spsetl.doctor import examine
 from spsetl.queries import read_statement
 from spsetl.simulator import Fault, Quirks, Simulator, World, WorldSpec
 from spsetl.simulator.policies import KINDS, RETENTION_DAYS, SECRET
 from spsetl.sync import SyncReport
-from spsetl.sync.doctor import examine
 from spsetl.sync.rebuild import run_rebuild
 from tests.syncing import NAME, ask, settings_for, sync
 
