@@ -1,17 +1,23 @@
-"""What the flows share: how steps run as tasks, and where progress goes."""
+"""What the flows share: how steps run as tasks, and how a run for several appliances ends."""
 
-import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar, cast
 
-from prefect import Task
+from prefect import Task, get_run_logger
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from prefect.task_runners import TaskRunner
+
+from flows.stopping import Threads
+from spsetl.errors import IncompleteError
+from spsetl.settings import Settings
+from spsetl.sync import run_each
+from spsetl.sync.several import Report
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+AnyReport = TypeVar("AnyReport", bound=Report)
 
 
 class Tasks:
@@ -41,28 +47,28 @@ class Tasks:
             raise
 
 
-class LoggedProgress:
-    """Tells the stages of a sync to the flow run's log."""
+def run_all(all_settings: Iterable[Settings], run: Callable[[Settings], AnyReport]) -> list[dict[str, Any]]:
+    """Run for one appliance after the other; one that fails does not stop the others, and fails the whole.
 
-    def __init__(self, logger: logging.Logger | logging.LoggerAdapter[logging.Logger]) -> None:
-        self._logger = logger
+    Args:
+        all_settings: Of each appliance.
+        run: Does it for one, and raises what is wrong or incomplete.
 
-    def begin(self, stage: str, total: int | None) -> None:
-        """A stage begins."""
-        self._logger.info("%s: %s to do", stage, "unknown" if total is None else total)
+    Returns:
+        What each run reported.
 
-    def advance(self, stage: str, amount: int) -> None:
-        """Too often to log."""
-
-    def finish(self, stage: str) -> None:
-        """A stage is done."""
-        self._logger.info("%s: done", stage)
-
-    def say(self, message: str) -> None:
-        """One line."""
-        self._logger.info("%s", message)
+    Raises:
+        SpsetlError: Why it failed, or what is incomplete.
+    """
+    done = run_each(all_settings, run, complain=get_run_logger().error)
+    failed = [one for one in done if one.error]
+    if len(done) == 1 and done[0].error:
+        raise done[0].error
+    if failed:
+        raise IncompleteError("; ".join(f"{one.appliance}: {one.error}" for one in failed))
+    return [one.report.as_json() for one in done if one.report]
 
 
 # As many as SPSETL_CONCURRENCY can be; how many run at once, the sync itself decides.
 # Prefect's own types do not fit each other here.
-THREADS = cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner(max_workers=64))
+THREADS = cast("TaskRunner[PrefectFuture[Any]]", Threads(max_workers=64))
