@@ -8,6 +8,10 @@ OLD_DUCKDB_MADE := $(OLD_DUCKDB)/.made
 SUPERSET := .venv-superset
 SUPERSET_MADE := $(SUPERSET)/.made
 SUPERSET_PINS := deployments/bi/superset/constraints.txt
+RIVALS := .venv-rivals
+RIVAL_PINS := tests/benchmarks/rivals
+RIVAL_NAMES := dlt airbyte singer script
+RIVALS_MADE := $(RIVAL_NAMES:%=$(RIVALS)/%/.made)
 MAKE_VENV := deployments/make-venv.sh
 RUN := $(VENV)/bin/
 CACHES := .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .sqlfluff_cache
@@ -31,15 +35,19 @@ endif
 ifneq ($(shell { $(SUPERSET)/bin/python -c "" && cat $(SUPERSET_MADE); } 2>/dev/null),$(CURDIR))
 .PHONY: $(SUPERSET_MADE)
 endif
+.PHONY: $(foreach name,$(RIVAL_NAMES),$(if $(filter $(CURDIR),$(shell \
+	{ $(RIVALS)/$(name)/bin/python -c "" && cat $(RIVALS)/$(name)/.made; } 2>/dev/null)),,$(RIVALS)/$(name)/.made))
 
-.PHONY: help demo test soak bi check fix wheel-check readme constraints clean
+.PHONY: help demo test e2e soak bench bi check fix wheel-check readme constraints clean
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
 help:
 	@echo "make demo         copies a simulated appliance into ./demo-data, and shows what can be asked"
 	@echo "make test         runs every test"
+	@echo "make e2e          nights in Prefect as they are: server on SQLite and PostgreSQL, scheduler, worker, a failing appliance"
 	@echo "make soak         some 20 minutes of bad nights: kills, failures, full disks; prints a table"
+	@echo "make bench        some 30 minutes: this beside its rivals and its limits; a table in build/benchmark/"
 	@echo "make bi           installs Apache Superset, and asks every chart of the dashboard while syncs publish beside it"
 	@echo "make check        lint, types, imports, SQL lint"
 	@echo "make fix          formats the code, and repairs what lint can repair"
@@ -54,8 +62,14 @@ demo: $(MADE)
 test: $(MADE) $(OLD_DUCKDB_MADE)
 	$(RUN)python -m pytest -n 2 --dist loadgroup
 
+e2e: $(MADE)
+	$(RUN)python -m pytest -n 2 --dist loadscope tests/e2e/prefect/nights.py
+
 soak: $(MADE)
 	$(RUN)python -m tests.soak
+
+bench: $(MADE) $(RIVALS_MADE)
+	$(RUN)python -m tests.benchmarks
 
 bi: $(MADE) $(SUPERSET_MADE)
 	$(RUN)python -m pytest tests/bi/dashboard.py
@@ -85,9 +99,12 @@ constraints:
 		--quiet deployments/duckdb-1.2.2.in --output-file deployments/duckdb-1.2.2.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 		--quiet $(if $(UPGRADE),--upgrade) deployments/bi/superset/requirements.in --output-file $(SUPERSET_PINS)
+	for name in $(RIVAL_NAMES); do \
+		uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+			--quiet $(if $(UPGRADE),--upgrade) $(RIVAL_PINS)/$$name.in --output-file $(RIVAL_PINS)/$$name.txt || exit; done
 
 clean:
-	rm -rf $(VENV) $(OLD_DUCKDB) $(SUPERSET) demo-data dist build $(CACHES)
+	rm -rf $(VENV) $(OLD_DUCKDB) $(SUPERSET) $(RIVALS) demo-data dist build $(CACHES)
 	find . -name __pycache__ -type d -not -path "./data/*" -prune -exec rm -rf {} +
 
 $(MADE): deployments/constraints.txt pyproject.toml $(MAKE_VENV)
@@ -102,4 +119,9 @@ $(OLD_DUCKDB_MADE): deployments/duckdb-1.2.2.txt $(MAKE_VENV)
 
 $(SUPERSET_MADE): $(SUPERSET_PINS) $(MAKE_VENV)
 	@$(MAKE_VENV) "$(or $(SUPERSET_PYTHON),python3.12)" $(SUPERSET) $(SUPERSET_PINS)
+	@echo "$(CURDIR)" > $@
+
+$(RIVALS_MADE): $(RIVALS)/%/.made: $(RIVAL_PINS)/%.txt $(MAKE_VENV)
+	@mkdir -p $(RIVALS)
+	@$(MAKE_VENV) "$(PYTHON)" $(RIVALS)/$* $<
 	@echo "$(CURDIR)" > $@
