@@ -50,9 +50,9 @@ insert into session_lists by name select 'sps' as appliance, 's' || i as session
     0 as position, ['pci', 'night', 'review'][i % 3 + 1] as value from range(0, $n, 10) r(i);
 insert into session_scores by name select 'sps' as appliance, 's' || i as session_key, 'keystroke' as algorithm,
     ((i * 7) % 101)::double as score from range(0, $n, 3) r(i);
-insert into events by name select 'sps' as appliance, 's' || i // 2 as session_key, i % 2 as record_id,
+insert into events by name select 'sps' as appliance, 's' || i // $events as session_key, i % $events as record_id,
     'c1' as channel_id, timestamp '2024-06-01' as time, ['command', 'window_title'][i % 2 + 1] as type,
-    ['ls -la', 'sudo -i', 'cat /etc/passwd', 'Server Manager'][i % 4 + 1] as content from range($n * 2) r(i);
+    ['ls -la', 'sudo -i', 'cat /etc/passwd', 'Server Manager'][i % 4 + 1] as content from range($n * $events) r(i);
 insert into alerts by name select 'sps' as appliance, 's' || i as session_key, 1 as record_id,
     timestamp '2024-06-01' as time, 'rule ' || i % 7 as rule_name, 'adp.event.command' as alert_type
     from range(0, $n, 20) r(i);
@@ -61,8 +61,14 @@ insert into channels by name select 'sps' as appliance, 's' || i as session_key,
 """
 
 
-def make_large_copy(path: Path, sessions: int) -> None:
-    """Make the file, with marts; a file that is there already is taken as it is."""
+def make_large_copy(path: Path, sessions: int, *, events: int = 2) -> None:
+    """Make the file, with marts; a file that is there already is taken as it is.
+
+    Args:
+        path: The file.
+        sessions: How many.
+        events: How many each has.
+    """
     if path.exists():
         return
     partial = path.with_suffix(".making")
@@ -71,7 +77,8 @@ def make_large_copy(path: Path, sessions: int) -> None:
         names = ", ".join(f'{value} as "{name}"' for name, value in _VALUES.items())
         run(f"insert into {schema.SESSIONS.name} by name select {names} from range($n) r(i)", {"n": sessions})
         for statement in _DETAILS.split(";"):
-            run(statement, {"n": sessions})
+            values = {"n": sessions, "events": events}
+            run(statement, {name: value for name, value in values.items() if f"${name}" in statement})
         build_marts(work, OfficeHours.parse("Mon-Fri 07:00-19:00 UTC"))
         work.checkpoint()
     partial.rename(path)

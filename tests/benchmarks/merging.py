@@ -1,0 +1,155 @@
+"""Two ways to merge changed sessions into a large copy: `… -m tests.benchmarks.merging ours|plain FOLDER CHANGES`."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from shutil import copyfile
+from typing import Any, Final
+
+import duckdb
+
+from spsetl import schema
+from spsetl.settings import OfficeHours
+from spsetl.warehouse.checks import require_passed, run_checks
+from spsetl.warehouse.details import FetchedDetails, merge_details
+from spsetl.warehouse.marts import build_marts
+from spsetl.warehouse.merge import merge_sessions
+from spsetl.warehouse.publish import publish
+from spsetl.warehouse.work import WorkDatabase
+
+_OF_SESSIONS: Final = ("sessions", "session_lists", "session_scores")
+_DETAILS: Final = ("channels", "events", "alerts")
+# As a night does it: sessions come by windows, details by batches of so many sessions.
+_WINDOWS: Final = 20
+_BATCH: Final = 250
+_OFFICE: Final = "Mon-Fri 07:00-19:00 UTC"
+
+
+def write_changes(base: Path, folder: Path, *, every: int) -> None:
+    """New versions of one session in `every`, with their details, as Parquet files of windows and of batches."""
+    folder.mkdir()
+    with duckdb.connect(str(base), read_only=True) as connection:
+        connection.execute(
+            "create temp table chosen as select appliance, session_key, "
+            "row_number() over (order by start_time, session_key) - 1 "
+            f"as n from sessions where substr(session_key, 2)::bigint % {every} = 0"
+        )
+        (chosen,) = connection.execute("select count(*) from chosen").fetchone() or (0,)
+        size = max(1, -(-chosen // _WINDOWS))
+        new = "timestamp '2026-02-01' as extracted_at, 'night' as run_id"
+        changed = (
+            f"{new}, revision + 1 as revision, 'n' || row_hash as row_hash, 77.0 as analytics_score_aggregated, "
+            "'pending' as channels_status, 'pending' as events_status, 'pending' as alerts_status"
+        )
+        for table in (*_OF_SESSIONS, *_DETAILS):
+            replaced = changed if table == "sessions" else new
+            length = size if table in _OF_SESSIONS else _BATCH
+            connection.execute(
+                f"copy (select t.* replace ({replaced}), n // {length} as part from {table} t join chosen "
+                f"using (appliance, session_key)) to '{folder}/{table}' (format parquet, partition_by (part), "
+                "write_partition_columns false)"
+            )
+            # `part=0` would be read as a column.
+            for part in (folder / table).iterdir():
+                part.rename(part.with_name(part.name.removeprefix("part=")))
+
+
+def _parts(folder: Path, tables: Sequence[str]) -> list[dict[str, list[str]]]:
+    numbers = sorted(int(path.name) for path in (folder / tables[0]).iterdir())
+    return [
+        {table: sorted(str(file) for file in (folder / table / str(number)).glob("*.parquet")) for table in tables}
+        for number in numbers
+    ]
+
+
+def merge_ours(folder: Path, changes: Path) -> dict[str, float]:
+    """As a sync does it, from the merge on; seconds by phase."""
+    phases: dict[str, float] = {}
+    work_path, published = folder / "work.duckdb", folder / "published.duckdb"
+    began = time.perf_counter()
+    with WorkDatabase(work_path, published=published) as work:
+        phases["open"] = round(time.perf_counter() - began, 3)
+        _timed(phases, "merge", lambda: _merge(work, changes))
+        _timed(phases, "marts", lambda: build_marts(work, OfficeHours.parse(_OFFICE)))
+        _timed(phases, "checks", lambda: require_passed(run_checks(work)))
+        _timed(phases, "checkpoint", work.checkpoint)
+        _timed(phases, "read_all", work.read_all)
+    _timed(phases, "publish", lambda: publish(work_path, published))
+    return phases
+
+
+def _timed(phases: dict[str, float], name: str, act: Any) -> None:
+    began = time.perf_counter()
+    act()
+    phases[name] = round(time.perf_counter() - began, 3)
+
+
+def _merge(work: WorkDatabase, changes: Path) -> None:
+    for files in _parts(changes, _OF_SESSIONS):
+        with work.transaction() as connection:
+            merge_sessions(connection, files)
+    for files in _parts(changes, _DETAILS):
+        with work.transaction() as connection:
+            fetched = _fetched(connection, files)
+            merge_details(connection, files, appliance="sps", fetched=fetched)
+
+
+def _fetched(connection: duckdb.DuckDBPyConnection, files: Mapping[str, Sequence[str]]) -> list[FetchedDetails]:
+    keys = connection.execute(
+        "select session_key, row_hash from sessions semi join read_parquet($files) using (appliance, session_key)",
+        {"files": list(files["channels"])},
+    ).fetchall()
+    statuses = dict.fromkeys(_DETAILS, schema.FETCHED)
+    return [FetchedDetails(key, row_hash, statuses) for key, row_hash in keys]
+
+
+def merge_plain(folder: Path, changes: Path) -> dict[str, float]:
+    """The limit: a copy of the file, into which DuckDB merges all at once, with all memory; and the rename."""
+    phases: dict[str, float] = {}
+    partial, published = folder / "partial.duckdb", folder / "published.duckdb"
+    _timed(phases, "copy", lambda: copyfile(folder / "work.duckdb", partial))
+    began = time.perf_counter()
+    with duckdb.connect(str(partial)) as connection:
+        connection.execute("begin")
+        connection.execute(
+            f"create temp table keys as select appliance, session_key from '{changes}/sessions/*/*.parquet'"
+        )
+        for table in (*_OF_SESSIONS, *_DETAILS):
+            connection.execute(
+                f"delete from {table} using keys k where {table}.appliance = k.appliance "
+                f"and {table}.session_key = k.session_key"
+            )
+            connection.execute(f"insert into {table} by name from read_parquet('{changes}/{table}/*/*.parquet')")
+        statuses = ", ".join(f"{kind}_status = 'fetched'" for kind in _DETAILS)
+        connection.execute(f"update sessions set {statuses} where channels_status = 'pending'")
+        connection.execute("commit")
+        connection.execute("checkpoint")
+    os.replace(partial, published)  # noqa: PTH105 as short as can be
+    phases["merge"] = round(time.perf_counter() - began, 3)
+    return phases
+
+
+def _checksum(path: Path) -> str:
+    with duckdb.connect(str(path), read_only=True) as connection:
+        found = [
+            connection.execute(f"select count(*), bit_xor(hash(t)) from {table} as t").fetchone()
+            for table in (*_OF_SESSIONS, *_DETAILS)
+        ]
+    return " ".join(f"{row[0]:,}:{row[1] % 2**32:08x}" for row in found if row)
+
+
+def main() -> None:
+    """One merge; phases and a checksum as JSON."""
+    mode, folder, changes = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    if mode == "check":
+        print(json.dumps({"checksum": _checksum(folder / "published.duckdb")}))
+        return
+    phases = (merge_ours if mode == "ours" else merge_plain)(folder, changes)
+    print(json.dumps({"phases": phases}))
+
+
+if __name__ == "__main__":
+    main()
