@@ -12,7 +12,12 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[2]
 IMPORTERS: Final = [path for folder in ("spsetl", "flows") for path in sorted((ROOT / folder).rglob("*.py"))]
-REPORT: Final = ROOT / "spsetl" / "report"
+# Where what only an extra brings may be imported.
+EXTRAS: Final = {
+    ROOT / "spsetl" / "report": "report",
+    ROOT / "spsetl" / "seeing" / "sdk.py": "otel",
+    ROOT / "spsetl" / "settings" / "password.py": "keyring",
+}
 PIN: Final = re.compile(r"[\w.-]+==[\w.]+( ; [^\\]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+")
 
 
@@ -40,20 +45,24 @@ def test_every_dependency_is_pinned() -> None:
 
 
 def test_every_import_is_a_declared_dependency() -> None:
-    """Nothing is imported that a bare `pip install` of the wheel would not bring; the report has its own extra."""
+    """Nothing is imported that a bare `pip install` of the wheel would not bring, but where an extra is asked for."""
     project = read_project()["project"]
     declared = {name_of(one) for one in project["dependencies"]}
-    of_report = declared | {name_of(one) for one in project["optional-dependencies"]["report"]}
     distributions = importlib.metadata.packages_distributions()
     undeclared = {
         f"{path.relative_to(ROOT)}: {module}"
         for path in IMPORTERS
         for module in imports_of(path) - sys.stdlib_module_names - {"spsetl", "flows"}
-        if not (of_report if REPORT in path.parents else declared)
-        & {normal(one) for one in distributions.get(module, [])}
+        if not (declared | names_of_extra(path, project)) & {normal(one) for one in distributions.get(module, [])}
     }
 
     assert undeclared == set()
+
+
+def names_of_extra(path: Path, project: dict[str, Any]) -> set[str]:
+    """The packages of the extra that this file may import from."""
+    extras = [extra for place, extra in EXTRAS.items() if place in (path, *path.parents)]
+    return {name_of(one) for extra in extras for one in project["optional-dependencies"][extra]}
 
 
 def imports_of(path: Path) -> set[str]:
