@@ -20,6 +20,7 @@ ROOT: Final = Path(__file__).parents[2]
 NOT_OURS: Final = {"demo-data", "data", "dist", "__pycache__"}
 LONGEST_MODULE, LONGEST_TEST_MODULE, LONGEST_FUNCTION = 300, 400, 50
 LONG_WITH_REASON: Final[dict[str, str]] = {}
+OF_THE_DEPLOYMENT: Final = {f"SPSETL_{name}" for name in ("HOME", "CRON", "TIME_ZONE", "NOTIFY")}  # flows.deploy's
 # Escaped, so that this file does not name them itself.
 REGISTRY_HOSTS: Final = re.compile(r"pypi\.org|pypi\.python\.org|pythonhosted\.org|anaconda\.org|ghcr\.io|docker\.io")
 
@@ -89,7 +90,7 @@ def test_glossary_explains_the_words_of_the_data() -> None:
 
 def test_no_file_speaks_of_a_setting_that_does_not_exist() -> None:
     """Every SPSETL_ variable that a document, a command's help or a deployment names is a setting."""
-    known = {setting.variable for setting in describe_settings()}
+    known = {setting.variable for setting in describe_settings()} | OF_THE_DEPLOYMENT
     places = [path for path in house_files() if not relative(path).startswith("tests/")]
     named = {
         (relative(path), variable)
