@@ -4,7 +4,8 @@
     ├── UsageError                   2  wrong usage
     │   ├── SettingsError            2  a setting is missing, unknown or contradicts another
     │   ├── QueryError               2  the appliance does not understand a filter or a value (400)
-    │   └── TooManyBinsError         2  a histogram's bins are too small for its range
+    │   ├── TooManyBinsError         2  a histogram's bins are too small for its range
+    │   └── NewerCopyError           2  a newer spsetl has written this copy
     ├── IncompleteError              3  something could not be fetched, or the copy is not equal to the source
     │   ├── UnsplittableError        3  more sessions than one answer holds, and nothing tells them apart
     │   ├── ShiftingListError        3  the list changes faster than it can be read
@@ -50,6 +51,10 @@ class QueryError(UsageError):
 
 class TooManyBinsError(UsageError):
     """A histogram would have more bins than allowed (the appliance: 400 TooMuchBucketsInResult)."""
+
+
+class NewerCopyError(UsageError):
+    """A newer spsetl has written this copy; this one cannot know what it means."""
 
 
 class IncompleteError(SpsetlError):
