@@ -9,14 +9,15 @@ from spsetl.errors import IncompleteError, VanishedError
 from spsetl.extract.plan import Window
 from spsetl.seeing.logs import log
 from spsetl.seeing.spans import span
+from spsetl.sync.gathering import Gathering
 from spsetl.sync.job import Job
 from spsetl.sync.reading import WindowTask
-from spsetl.sync.steps import FetchedBatch, FetchedWindow, batches_of
+from spsetl.sync.steps import FetchedWindow, batches_of
 from spsetl.warehouse import details, merge, runs
 from spsetl.warehouse.windows import DIFFERS, WindowKind, WindowRecord, doubt_windows, record_window
 from spsetl.warehouse.work import naive_utc
 
-# Sessions whose details make one step: a second or two of requests. What a killed run loses is at most two of them.
+# Sessions whose details make one step: a second or two of requests.
 BATCH_SIZE = 250
 # A tiny copy loses a large share with each session that is cleaned up.
 _FEW_SESSIONS = 20
@@ -132,10 +133,14 @@ def fetch_details(job: Job, *, start: datetime | None = None, end: datetime | No
     steps = job.steps
     batches = batches_of(_pending(job, kinds, start, end))
     pace = _Pace(waiting)
+    gathering = Gathering(job)
     with span("details"):
-        for fetched in job.runner.map("details", steps.fetch_batch, batches, workers=2, stop=steps.stop):
-            _merge_batch(job, fetched)
-            pace.note(len(fetched.details))
+        try:
+            for fetched in job.runner.map("details", steps.fetch_batch, batches, workers=2, stop=steps.stop):
+                gathering.add(fetched)
+                pace.note(len(fetched.details))
+        finally:
+            gathering.merge()  # what was fetched is kept, whatever ended the rest
     pace.tell()
     job.progress.finish("details")
 
@@ -172,13 +177,3 @@ def _pending(
             return
         yield some
         after = some[-1]
-
-
-def _merge_batch(job: Job, fetched: FetchedBatch) -> None:
-    with job.work.transaction() as connection:
-        rows = details.merge_details(connection, fetched.files, appliance=job.appliance, fetched=fetched.details)
-    report = job.report
-    report.quarantined += rows.pop(schema.QUARANTINE.name)
-    report.rows.update(rows)
-    report.details_failed += len(fetched.failures)
-    report.warnings += [line for line in fetched.failures if line not in report.warnings]

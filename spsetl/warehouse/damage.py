@@ -21,6 +21,8 @@ _NOT_DAMAGED: Final = re.compile(
 _DAMAGE: Final = re.compile(
     r"Corrupt database|checksum|Could not read|not enough bytes|deserializ|INTERNAL Error|not a valid DuckDB"
 )
+# Memory that could not be had since the disk that it spills to is full.
+_SPILLING: Final = re.compile(r"temp_directory|offload|temporary", re.IGNORECASE)
 _NEWER_FORMAT: Final = re.compile(
     r"greater than the latest version supported by this DuckDB|we can only read (storage )?versions"
 )
@@ -52,6 +54,11 @@ def explain_use(path: Path, error: duckdb.Error) -> StorageError | None:
     """Why an open database cannot be read or written any more; None if that is not the file's fault."""
     if _DAMAGE.search(str(error)) and not _NOT_DAMAGED.search(str(error)):
         return _damaged(path, error)
+    if isinstance(error, duckdb.OutOfMemoryException) and not _SPILLING.search(str(error)):
+        return StorageError(
+            f"cannot merge into {path}: {one_line(error)}: run again, what was merged before is kept; if this comes "
+            "back, report it"
+        )
     if _is_about_storage(error):
         return StorageError(f"cannot write {path}: {one_line(error)}: free some space and run again")
     return None

@@ -18,6 +18,7 @@ from spsetl.warehouse.tables import create_tables, dress_tables, quote_text
 STORAGE_VERSION: Final = "v1.2.0"
 # Merging spills to disk beyond this; the rest of the process needs about as much again.
 MEMORY_LIMIT: Final = "128MB"
+_MUCH_MEMORY: Final = 64_000_000
 
 
 class WorkDatabase:
@@ -99,6 +100,13 @@ class WorkDatabase:
             with suppress(duckdb.Error):  # already rolled back by DuckDB itself
                 self.connection.execute("rollback")
             raise
+        self._relieve()
+
+    def _relieve(self) -> None:
+        """Until a checkpoint, DuckDB holds memory for every place where rows were deleted, and spills none of it."""
+        [(used,)] = self.connection.execute("select sum(memory_usage_bytes) from duckdb_memory()").fetchall()
+        if used > _MUCH_MEMORY:
+            self.checkpoint()
 
     def checkpoint(self) -> None:
         """Fold the write-ahead log into the file, so that the file alone is the database."""

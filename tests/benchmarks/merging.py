@@ -24,7 +24,7 @@ _OF_SESSIONS: Final = ("sessions", "session_lists", "session_scores")
 _DETAILS: Final = ("channels", "events", "alerts")
 # As a night does it: sessions come by windows, details by batches of so many sessions.
 _WINDOWS: Final = 20
-_BATCH: Final = 250
+_BATCH: Final = 1000
 _OFFICE: Final = "Mon-Fri 07:00-19:00 UTC"
 
 
