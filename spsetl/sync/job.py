@@ -1,5 +1,6 @@
 """What every run holds while it works: the lock, the appliance, the lake and the work database."""
 
+import gc
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -126,6 +127,7 @@ def open_job(settings: Settings, *, kind: runs.RunKind, runner: StepRunner, prog
         access, places = prepare(settings)
         with (
             hold_lock(places.private),
+            _long_lived_objects_set_aside(),
             watch.recorded(places),
             connect(settings, access, places, progress, on_request=watch.on_request) as client,
         ):
@@ -147,6 +149,16 @@ def open_job(settings: Settings, *, kind: runs.RunKind, runner: StepRunner, prog
                 publish(places.work, places.published)
             log.info("published", bytes=places.published.stat().st_size)
             job.report.published = True
+
+
+@contextmanager
+def _long_lived_objects_set_aside() -> Iterator[None]:
+    """Pages of answers make Python's collector look for cycles often: let it not go through all loaded code as well."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _begin_run(watch: Watch, access: Access) -> runs.Run:

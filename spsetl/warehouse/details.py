@@ -6,10 +6,9 @@ The queue is the `<kind>_status` of each session, so it survives whatever happen
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, get_args
+from typing import Final, get_args
 
 import duckdb
-import pyarrow as pa
 
 from spsetl import schema
 from spsetl.appliance.protocol import DetailKind
@@ -109,19 +108,19 @@ def merge_details(
     Returns:
         The number of rows written, by table.
     """
-    columns: dict[str, Any] = {
-        "appliance": [appliance] * len(fetched),
+    # As lists, and not as a registered table: for that, DuckDB loads pandas.
+    columns = {
         "session_key": [f.session_key for f in fetched],
         "row_hash": [f.row_hash for f in fetched],
-        **{f"{kind}_status": pa.array([f.statuses.get(kind) for f in fetched], pa.string()) for kind in KINDS},
+        **{f"{kind}_status": [f.statuses.get(kind) for f in fetched] for kind in KINDS},
     }
-    connection.register("fetched_outcomes", pa.table(columns))
+    lists = ", ".join(f"unnest(${name}::varchar[]) as {name}" for name in columns)
     connection.execute(
-        "create or replace temp table fetched_details as select f.* from fetched_outcomes f "
+        f"create or replace temp table fetched_details as select f.* from (select $appliance as appliance, {lists}) f "  # noqa: S608 our names
         "semi join sessions s on f.appliance = s.appliance and f.session_key = s.session_key "
-        "and f.row_hash = s.row_hash"
+        "and f.row_hash = s.row_hash",
+        {"appliance": appliance, **columns},
     )
-    connection.unregister("fetched_outcomes")
     rows = {}
     for table in schema.DETAIL_TABLES:
         where = f"p.{table.name}_status = '{schema.FETCHED}'"

@@ -57,7 +57,7 @@ def _merge_rows(connection: duckdb.DuckDBPyConnection, files: Files, sessions: l
     connection.execute(f"create or replace temp table incoming_sessions as {incoming}", {"files": sessions})
     changed = read_statement("merge", "changed_sessions")
     connection.execute(f"create or replace temp table changed_sessions as {changed}")
-    _replace_sessions(connection)
+    _replace_sessions(connection, sessions)
     for table in (schema.SESSION_LISTS, schema.SESSION_SCORES):
         # A file can hold several versions of a session: only the rows of the one that won are its lists and scores.
         version = "f.extracted_at = s.extracted_at"
@@ -79,15 +79,18 @@ def _merge_rows(connection: duckdb.DuckDBPyConnection, files: Files, sessions: l
     return counts or (0, 0, 0)
 
 
-def _replace_sessions(connection: duckdb.DuckDBPyConnection) -> None:
+def _replace_sessions(connection: duckdb.DuckDBPyConnection, files: list[str]) -> None:
     connection.execute(
         "delete from sessions using changed_sessions c "
         "where sessions.appliance = c.appliance and sessions.session_key = c.session_key"
     )
     statuses = ", ".join(f"changed.{table.name}_status as {table.name}_status" for table in schema.DETAIL_TABLES)
+    # Only now are the many columns read, of the rows that won alone.
     connection.execute(
-        f"insert into sessions by name select incoming.* replace ({statuses}) "  # noqa: S608 our names
-        "from incoming_sessions as incoming inner join changed_sessions as changed using (appliance, session_key)"
+        f"insert into sessions by name select incoming.* exclude (filename, file_row_number) replace ({statuses}) "  # noqa: S608 our names
+        "from read_parquet($files, filename := true, file_row_number := true) as incoming "
+        "inner join changed_sessions as changed using (filename, file_row_number)",
+        {"files": files},
     )
 
 

@@ -1,6 +1,18 @@
--- What a window brought: one row per session, its newest revision.
-select *  -- noqa: AM04
-from read_parquet($files)
+-- What a window brought: one row per session, its newest revision; and where in the files it stands.
+select
+    appliance,
+    session_key,
+    revision,
+    row_hash,
+    extracted_at,
+    channels_status,
+    events_status,
+    alerts_status,
+    trail_downloads_status,
+    indexing_status,
+    filename,
+    file_row_number
+from read_parquet($files, filename := true, file_row_number := true)
 qualify row_number() over (
     partition by appliance, session_key
     order by revision desc nulls last, extracted_at desc
