@@ -74,6 +74,8 @@ class WorkDatabase:
         run("set temp_directory = $folder", {"folder": str(self.path.parent / "spill")})
         run("set preserve_insertion_order = false")
         run("set TimeZone = 'UTC'")
+        # Each checkpoint compresses the newest rows once more: `_relieve` says when it is worth it.
+        run("set wal_autocheckpoint = '1GB'")
         # An attached path cannot be bound: quoted here, the one place.
         run(f"attach {quote_text(str(self.path))} as work (storage_version '{STORAGE_VERSION}')")
         run("use work")
