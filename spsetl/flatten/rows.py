@@ -101,6 +101,16 @@ def read_session(item: Any, extracted_at: datetime) -> SessionRow:
     return SessionRow(key, values, document.lists, document.scores)
 
 
+def hash_of_body(item: Any) -> str | None:
+    """What tells the contents of a session apart; None where it has none.
+
+    Raises:
+        UnicodeEncodeError: A text is not Unicode.
+    """
+    body = item.get("body")
+    return hash_of(canonical_json(body)) if isinstance(body, dict) else None
+
+
 def read_key(item: Any) -> str | None:
     """The item's key as text; None where it has none that can be used."""
     key = item.get("key") if isinstance(item, dict) else None
