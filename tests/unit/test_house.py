@@ -17,7 +17,7 @@ from spsetl.settings import describe_settings
 from tests.readme import DATA_PAGE, PARTS, README, described_columns, read_examples, with_parts
 
 ROOT: Final = Path(__file__).parents[2]
-NOT_OURS: Final = {"demo-data", "data", "dist", "__pycache__"}
+NOT_OURS: Final = {"demo-data", "data", "dist", "spsetl.toml", "spsetl-ca.pem", "__pycache__"}
 LONGEST_MODULE, LONGEST_TEST_MODULE, LONGEST_FUNCTION = 300, 400, 50
 LONG_WITH_REASON: Final[dict[str, str]] = {}
 OF_THE_DEPLOYMENT: Final = {f"SPSETL_{name}" for name in ("HOME", "CRON", "TIME_ZONE", "NOTIFY")}  # flows.deploy's

@@ -1,0 +1,70 @@
+"""How details come into the work database: some batches at a time, and without filling DuckDB's memory."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spsetl.simulator import Simulator, World, WorldSpec
+from spsetl.sync import gathering, phases
+from spsetl.warehouse import work as work_database
+from spsetl.warehouse.details import merge_details
+from spsetl.warehouse.work import WorkDatabase
+from tests.oracle import assert_equal_copy
+from tests.syncing import NAME, ask, sync
+
+pytestmark = pytest.mark.usefixtures("without_waiting")
+
+SMALL = WorldSpec(sessions=60, days=6)
+
+
+@pytest.fixture
+def merged(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of sessions of each merge of details; ten sessions are a batch, and time does not pass."""
+    sizes: list[int] = []
+
+    def note(*arguments: Any, fetched: Any, **more: Any) -> dict[str, int]:
+        sizes.append(len(fetched))
+        return merge_details(*arguments, fetched=fetched, **more)
+
+    monkeypatch.setattr(phases, "BATCH_SIZE", 10)
+    monkeypatch.setattr(gathering, "_SECONDS", 1e9)
+    monkeypatch.setattr(gathering, "merge_details", note)
+    return sizes
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "sizes"),
+    [
+        ("_SESSIONS", 1000, [60]),
+        ("_SESSIONS", 25, [30, 30]),
+        ("_BYTES", 1, [10] * 6),
+        ("_SECONDS", 0, [10] * 6),
+    ],
+)
+def test_batches_are_merged_together(
+    limit: str, value: int, sizes: list[int], merged: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until they are many sessions, many bytes, or some seconds have passed; the copy is the same."""
+    monkeypatch.setattr(gathering, limit, value)
+    world = World(SMALL)
+    with Simulator(world) as simulator:
+        report = sync(simulator, tmp_path)
+        assert merged == sizes
+        assert report.rows["events"] == ask(tmp_path, "select count(*) from events")[0][0]
+    assert_equal_copy(world, tmp_path / "warehouse.duckdb", appliance=NAME)
+
+
+def test_a_checkpoint_gives_memory_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is merged beyond a share of DuckDB's memory is checkpointed at once, and only that."""
+    log = tmp_path / "work.duckdb.wal"
+    with WorkDatabase(tmp_path / "work.duckdb", published=tmp_path / "none") as work:
+        work.checkpoint()
+        with work.transaction() as connection:
+            connection.execute("insert into quarantine by name select 'a' as reason from range(1000)")
+        assert log.stat().st_size > 0
+        monkeypatch.setattr(work_database, "_MUCH_MEMORY", 1)
+        with work.transaction() as connection:
+            connection.execute("insert into quarantine by name select 'b' as reason from range(1000)")
+        assert not log.exists() or log.stat().st_size == 0
+        assert work.connection.execute("select count(*) from quarantine").fetchall() == [(2000,)]
