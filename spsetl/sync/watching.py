@@ -40,7 +40,7 @@ class End:
     @classmethod
     def of(cls, report: SyncReport | None, error: BaseException | None) -> "End":
         """By its report and by what it raised."""
-        if isinstance(error, KeyboardInterrupt):
+        if error is not None and not isinstance(error, Exception):  # Ctrl-C, or Prefect's cancelling
             return cls("interrupted", _INTERRUPTED, "interrupted")
         if error is not None:
             code = error.exit_code if isinstance(error, SpsetlError) else SpsetlError.exit_code
