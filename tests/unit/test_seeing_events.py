@@ -8,14 +8,18 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prefect.exceptions import TerminationSignal
 from structlog.contextvars import bound_contextvars
 
 from spsetl.cli.complaint import describe_defect
 from spsetl.cli.terminal import Lines
+from spsetl.errors import SettingsError
 from spsetl.seeing import configure, is_told_as_events
 from spsetl.seeing.logs import EventFormatter, as_text, carry, log
 from spsetl.settings import load_settings
 from spsetl.sync.progress import say, warn
+from spsetl.sync.report import SyncReport
+from spsetl.sync.watching import End
 
 SECRET = "whisky-tango"
 FIGURES = st.dictionaries(
@@ -134,3 +138,19 @@ def test_a_line_of_the_run_is_an_event_where_lines_are_events(capsys: pytest.Cap
     assert said == ["quiet hours: no requests until 22:30", "warning: mind this"]
     assert json.loads(quiet).items() >= {"event": "quiet hours", "level": "info", "until": "22:30"}.items()
     assert json.loads(warning).items() >= {"event": "warning", "level": "warning", "message": "mind this"}.items()
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (None, "done", 0),
+        (KeyboardInterrupt(), "interrupted", 130),
+        (TerminationSignal(15), "interrupted", 130),
+        (SettingsError("no"), "failed", 2),
+        (ValueError("no"), "failed", 1),
+    ],
+)
+def test_how_a_run_ended(error: BaseException | None, status: str, code: int) -> None:
+    """What a person or Prefect stops is interrupted; the rest failed with its exit code."""
+    end = End.of(SyncReport("r", "a", "windows"), error)
+    assert (end.status, end.exit_code) == (status, code)
