@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from threading import Event, Lock
+from itertools import count
+from threading import Event
 from typing import Any
 
 import pyarrow as pa
@@ -25,6 +26,7 @@ from spsetl.seeing.spans import span
 from spsetl.sync.budget import Budget
 from spsetl.sync.progress import Progress
 from spsetl.sync.reading import Walk, WindowReading, WindowTask
+from spsetl.sync.turns import Turns
 from spsetl.warehouse.details import FetchedDetails, PendingDetails
 from spsetl.warehouse.merge import Files
 from spsetl.warehouse.windows import WindowRecord
@@ -115,7 +117,8 @@ class Steps:
         self.run_id = run_id
         self._stopping = stopping
         # Python runs one thread at a time anyway; one page in hand at a time keeps the memory of many windows apart.
-        self._flattening = Lock()
+        self._flattening = Turns()
+        self._windows = count()
         # One pool for all batches: a batch that ends leaves no connection idle while another goes on.
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="details")
 
@@ -137,13 +140,14 @@ class Steps:
         live: Walk = partial(walk_window, self.client)
         walk: Walk = partial(walk_snapshot, self.client, self.snapshots) if self.snapshots else live
         stage = "swept" if task.kind == "sweep" else "sessions"
+        number = next(self._windows)
         with self._writer(f"{task.kind}-{task.window}") as writer:
             reading = WindowReading(
                 task,
                 walk=walk,
                 walk_live=live,
                 count=partial(count_window, self.client, self.capabilities),
-                emit=lambda items: self._write_sessions(flattener, writer, items),
+                emit=lambda items: self._write_sessions(flattener, writer, items, number),
                 advance=partial(self.progress.advance, stage),
             )
             flattener = self._flattener(known=reading.known_hashes)
@@ -153,9 +157,9 @@ class Steps:
             writer.write(journal if gone is None else journal | {schema.MISSING_SESSIONS.name: gone})
         return FetchedWindow(record, writer.files, writer.rows.get(schema.SESSIONS.name, 0))
 
-    def _write_sessions(self, flattener: Flattener, writer: LakeWriter, items: Sequence[Any]) -> None:
+    def _write_sessions(self, flattener: Flattener, writer: LakeWriter, items: Sequence[Any], number: int) -> None:
         self._check_stopping()
-        with self._flattening:
+        with self._flattening.turn(number):
             flattener.add_sessions(items, extracted_at=datetime.now(UTC))
             writer.write(flattener.take())
 
