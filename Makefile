@@ -44,8 +44,8 @@ endif
 
 help:
 	@echo "make demo         copies a simulated appliance into ./demo-data, and shows what can be asked"
-	@echo "make test         runs every test"
-	@echo "make e2e          nights in Prefect as they are: server on SQLite and PostgreSQL, scheduler, worker, a failing appliance"
+	@echo "make test         runs the tests, all but those of make e2e"
+	@echo "make e2e          the flows, and nights in Prefect as they are: server on SQLite and PostgreSQL, scheduler, worker, a failing appliance"
 	@echo "make soak         some 20 minutes of bad nights: kills, failures, full disks; prints a table"
 	@echo "make bench        some 30 minutes: this beside its rivals and its limits; a table in build/benchmark/"
 	@echo "make bi           installs Apache Superset, and asks every chart of the dashboard while syncs publish beside it"
@@ -60,10 +60,10 @@ demo: $(MADE)
 	$(RUN)spsetl demo
 
 test: $(MADE) $(OLD_DUCKDB_MADE)
-	$(RUN)python -m pytest -n 2 --dist loadgroup
+	$(RUN)python -m pytest -n 3 --dist loadgroup  # a sync waits for the disk now and then
 
 e2e: $(MADE)
-	$(RUN)python -m pytest -n 2 --dist loadscope tests/e2e/prefect/nights.py
+	$(RUN)python -m pytest -n 2 --dist loadscope tests/e2e/prefect/nights.py tests/e2e/prefect/flows_in_process.py
 
 soak: $(MADE)
 	$(RUN)python -m tests.soak
