@@ -1,6 +1,7 @@
 """From an answer to its JSON, or to the error that it stands for; no I/O."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -12,15 +13,20 @@ from spsetl.appliance.transport import Answer
 from spsetl.errors import UnavailableError
 
 
-def decode_answer(answer: Answer, *, kind: str) -> Any:
+def decode_answer(answer: Answer, *, kind: str, decode: Callable[[bytes], Any] = orjson.loads) -> Any:
     """The answer's JSON.
+
+    Args:
+        answer: Of any status.
+        kind: What was asked for, in words.
+        decode: Reads JSON; raises orjson.JSONDecodeError for what is none, and for what only a lenient reader takes.
 
     Raises:
         SpsetlError: What the status, or a body that is no JSON, stands for.
     """
     check_status(answer, kind=kind)
     try:
-        return orjson.loads(answer.body)
+        return decode(answer.body)
     except orjson.JSONDecodeError:
         return _decode_strange(answer, kind)
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, Final, Self, TypeVar
 
+import orjson
 import stamina
 
 from spsetl.access import Access
@@ -129,13 +130,21 @@ class Client:
         """Seconds that the appliance's clock was ahead of ours at the newest answer; None if it did not say."""
         return self._transport.clock_ahead
 
-    def get(self, path: str, params: Mapping[str, str | int] | None = None, *, kind: str) -> Any:
+    def get(
+        self,
+        path: str,
+        params: Mapping[str, str | int] | None = None,
+        *,
+        kind: str,
+        decode: Callable[[bytes], Any] = orjson.loads,
+    ) -> Any:
         """Ask once, and again as long as the failure is passing; the answer's decoded JSON.
 
         Args:
             path: Site-relative, as protocol.py makes it, or a link of an answer (`meta.next`).
             params: Query parameters, not encoded.
             kind: What is asked for, in words for counts and messages, for example `sessions`.
+            decode: Reads the answer's JSON, as `decode_answer` says.
 
         Raises:
             QueryError: The appliance does not understand a filter or a value.
@@ -154,7 +163,7 @@ class Client:
             # Not among the tries: quiet hours outlast their patience, and the login must not be held up meanwhile.
             self._throttle.wait_while_quiet()
             with suppress(QuietHoursBegan):
-                return self._ask_patiently(address, kind)
+                return self._patiently(kind, lambda: self._ask(address, kind, decode))
 
     def download(
         self,
@@ -199,9 +208,6 @@ class Client:
 
         self._with_login(read)
 
-    def _ask_patiently(self, address: str, kind: str) -> Any:
-        return self._patiently(kind, lambda: self._ask(address, kind))
-
     def _patiently(self, kind: str, once: Callable[[], T]) -> T:
         for attempt in stamina.retry_context(
             on=_Patience(self._transport, kind),
@@ -215,11 +221,11 @@ class Client:
                 return once()
         raise AssertionError  # stamina raises what the last try raised
 
-    def _ask(self, address: str, kind: str) -> Any:
+    def _ask(self, address: str, kind: str, decode: Callable[[bytes], Any]) -> Any:
         """One try."""
 
         def ask(headers: Headers) -> Any:
-            return decode_answer(self._transport.fetch(address, headers, kind=kind), kind=kind)
+            return decode_answer(self._transport.fetch(address, headers, kind=kind), kind=kind, decode=decode)
 
         content = self._with_login(ask)
         self._note_remaining_seconds(content)

@@ -6,6 +6,8 @@ from contextvars import copy_context
 from threading import Thread
 from typing import Any, Final, TypeVar
 
+import orjson
+
 from spsetl.access import Access
 from spsetl.appliance.client import Client
 from spsetl.errors import UnavailableError
@@ -49,7 +51,14 @@ class PunctualClient(Client):
         self._host = access.host
         self._seconds = timeout
 
-    def get(self, path: str, params: Mapping[str, str | int] | None = None, *, kind: str) -> Any:
+    def get(
+        self,
+        path: str,
+        params: Mapping[str, str | int] | None = None,
+        *,
+        kind: str,
+        decode: Callable[[bytes], Any] = orjson.loads,
+    ) -> Any:
         """As `Client.get`.
 
         Raises:
@@ -57,7 +66,7 @@ class PunctualClient(Client):
         """
         ask = super().get
         try:
-            return within(self._seconds, lambda: ask(path, params, kind=kind))
+            return within(self._seconds, lambda: ask(path, params, kind=kind, decode=decode))
         except TimeoutError:
             self.stop()
             raise UnavailableError(

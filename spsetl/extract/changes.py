@@ -12,10 +12,9 @@ from itertools import pairwise
 from typing import Any, Final
 
 from spsetl.appliance.protocol import PAGE_LIMIT
-from spsetl.appliance.times import decode_time
 from spsetl.extract import split
+from spsetl.extract.listed import key_of, start_of, value_of
 from spsetl.extract.plan import EPOCH, Window, merge_overlaps, subtract
-from spsetl.extract.windows import key_and_body
 
 # What the split of a burst needs is asked for, too.
 SWEEP_FIELDS: Final = ",".join(("start_time", "revision", *split.SPLIT_FIELDS))
@@ -55,8 +54,7 @@ def compare(items: Iterable[Any], known: Mapping[str, Known]) -> list[Seen] | No
     """
     seen = []
     for item in items:
-        key, body = key_and_body(item)
-        time, revision = decode_time(body.get("start_time")), body.get("revision")
+        key, time, revision = key_of(item), start_of(item), value_of(item, "revision")
         if key is None or time is None or not isinstance(revision, int):
             return None
         row = known.get(key)

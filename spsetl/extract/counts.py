@@ -9,7 +9,6 @@ from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from spsetl.appliance.client import Client
 from spsetl.appliance.probe import Capabilities
 from spsetl.appliance.protocol import (
     COUNT_PATH,
@@ -23,6 +22,7 @@ from spsetl.appliance.protocol import (
 )
 from spsetl.appliance.times import format_range, format_time
 from spsetl.errors import NotFoundError
+from spsetl.extract.listed import Asks
 from spsetl.extract.plan import Window
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -42,7 +42,7 @@ def range_query(window: Window) -> str:
     return format_range(_ceil(window.start), _ceil(window.end) - _MILLISECOND if window.end else None)
 
 
-def count_window(client: Client, capabilities: Capabilities, window: Window) -> int | None:
+def count_window(client: Asks, capabilities: Capabilities, window: Window) -> int | None:
     """How many sessions the appliance says started in the window; None where it cannot say.
 
     Takes one request; 3 to 7 where `q` takes no range of dates and the window has an end.
@@ -66,7 +66,7 @@ def count_window(client: Client, capabilities: Capabilities, window: Window) -> 
     return _count_since(client, start) if end is None else _count_between(client, start, end)
 
 
-def count_all(client: Client, capabilities: Capabilities) -> int | None:
+def count_all(client: Asks, capabilities: Capabilities) -> int | None:
     """How many sessions the appliance says it has; None where it cannot say, as the list counts no further than 10000.
 
     Raises:
@@ -76,7 +76,7 @@ def count_all(client: Client, capabilities: Capabilities) -> int | None:
 
 
 def fetch_daily_counts(
-    client: Client, capabilities: Capabilities, start: datetime, end: datetime
+    client: Asks, capabilities: Capabilities, start: datetime, end: datetime
 ) -> dict[date, int] | None:
     """How many sessions started on each day (UTC), by the histogram; None where there is none ("Session histogram").
 
@@ -124,11 +124,11 @@ def fetch_daily_counts(
     return dict(days)
 
 
-def _count_since(client: Client, start: datetime) -> int | None:
+def _count_since(client: Asks, start: datetime) -> int | None:
     return _count(client, {"start": format_time(start)})
 
 
-def _count_between(client: Client, start: datetime, end: datetime) -> int | None:
+def _count_between(client: Asks, start: datetime, end: datetime) -> int | None:
     """The difference of two counts; what arrives or vanishes after `end` between them must not be taken for its own."""
     later = _count_since(client, end)
     for _ in range(_TRIES):
@@ -141,14 +141,14 @@ def _count_between(client: Client, start: datetime, end: datetime) -> int | None
     return None
 
 
-def _count(client: Client, params: Params) -> int | None:
+def _count(client: Asks, params: Params) -> int | None:
     try:
         return decode_count(client.get(COUNT_PATH, params, kind="count"))
     except NotFoundError:
         return None
 
 
-def _count_listed(client: Client, q: str | None) -> int | None:
+def _count_listed(client: Asks, q: str | None) -> int | None:
     """The list's own count, None if it may be cut."""
     query = ListQuery(fields="", q=q, limit=1)
     try:

@@ -17,10 +17,10 @@ import orjson
 
 from spsetl.appliance.client import Client
 from spsetl.appliance.protocol import SNAPSHOT_PATH, ListQuery, SessionPage, decode_list, decode_snapshot
-from spsetl.appliance.times import decode_time
 from spsetl.errors import BadAnswerError, NotFoundError, RateLimitError
+from spsetl.extract.listed import Asks, key_of, start_of
 from spsetl.extract.plan import Window
-from spsetl.extract.windows import LIST_FIELDS, Tally, key_and_body, walk_window
+from spsetl.extract.windows import LIST_FIELDS, Tally, walk_window
 from spsetl.seeing.logs import log
 
 MOST_LOSSES_WITHOUT_PROGRESS: Final = 3
@@ -112,7 +112,7 @@ class Snapshots:
 
 
 def walk_snapshot(
-    client: Client, snapshots: Snapshots, window: Window, tally: Tally, *, fields: str = LIST_FIELDS
+    client: Asks, snapshots: Snapshots, window: Window, tally: Tally, *, fields: str = LIST_FIELDS
 ) -> Iterator[list[Any]]:
     """Give every session that started in the window once, in batches of at most a page, as the list gives them.
 
@@ -145,7 +145,7 @@ def walk_snapshot(
 class _Walk:
     """One walk, and how far it got: the last start_time that was given on, and the keys that were given on of it."""
 
-    client: Client
+    client: Asks
     window: Window
     tally: Tally
     fields: str
@@ -189,7 +189,7 @@ class _Walk:
     def read_live(self) -> Iterator[list[Any]]:
         """Go on through the live list, to the window's end."""
         for items in walk_window(self.client, Window(self.time, self.window.end), self.tally, fields=self.fields):
-            new = [item for item in items if key_and_body(item)[0] not in self.keys]
+            new = [item for item in items if key_of(item) not in self.keys]
             self.tally.distinct_keys -= len(items) - len(new)
             if new:
                 yield new
@@ -206,8 +206,7 @@ class _Walk:
         """The rows of the window that were not given on before, and the last start_time; notes how far it got."""
         batch = []
         for item in items:
-            key, body = key_and_body(item)
-            time = decode_time(body.get("start_time"))
+            key, time = key_of(item), start_of(item)
             if time is None or key is None:
                 batch.append(item)  # unreadable: to be quarantined, not lost
                 continue

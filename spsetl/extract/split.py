@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from spsetl.extract.listed import value_of
+
 # In this order: few values first, so that few questions are needed.
 SPLIT_FIELDS: Final = (
     "protocol",
@@ -28,16 +30,14 @@ def new_values() -> dict[str, Counter[str | None]]:
     return {name: Counter() for name in SPLIT_FIELDS}
 
 
-def count_values(values: Values, body: Mapping[str, Any]) -> None:
-    """Add the values of one session."""
+def count_values(values: Values, item: Any) -> None:
+    """Add the values of one listed session."""
     for name, counter in values.items():
-        counter[_value(body, name)] += 1
+        counter[_value(item, name)] += 1
 
 
-def _value(body: Mapping[str, Any], name: str) -> str | None:
-    value: Any = body
-    for part in name.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
+def _value(item: Any, name: str) -> str | None:
+    value = value_of(item, name)
     return str(value) if isinstance(value, str | int) else None
 
 

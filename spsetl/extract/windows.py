@@ -18,11 +18,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from spsetl.appliance.client import Client
 from spsetl.appliance.protocol import PAGE_LIMIT, RESULT_CAP, ListQuery, SessionPage, decode_list
-from spsetl.appliance.times import decode_time
 from spsetl.errors import BadAnswerError, ShiftingListError, UnsplittableError
 from spsetl.extract import split
+from spsetl.extract.listed import Asks, key_of, mark_of, start_of
 from spsetl.extract.plan import Window
 
 # `*` is only what the appliance's own pages show: the others have to be named.
@@ -61,7 +60,7 @@ class _Segment:
         return self.last_time is not None and self.last_time > self.anchor
 
 
-def walk_window(client: Client, window: Window, tally: Tally, *, fields: str = LIST_FIELDS) -> Iterator[list[Any]]:
+def walk_window(client: Asks, window: Window, tally: Tally, *, fields: str = LIST_FIELDS) -> Iterator[list[Any]]:
     """Give every session that started in the window once, in batches of at most a page, as the list gives them.
 
     Args:
@@ -79,7 +78,7 @@ def walk_window(client: Client, window: Window, tally: Tally, *, fields: str = L
 
 
 class _Walker:
-    def __init__(self, client: Client, window: Window, tally: Tally, asked_fields: str) -> None:
+    def __init__(self, client: Asks, window: Window, tally: Tally, asked_fields: str) -> None:
         self.client = client
         self.asked_fields = asked_fields
         self.window = window
@@ -117,12 +116,12 @@ class _Walker:
             page = self._ask(segment, offset)
             new = page.items
             if previous is not None:
-                if not new or _mark(new[0]) != previous:
+                if not new or mark_of(new[0]) != previous:
                     self._note_shift(segment)
                     return
                 new = new[1:]
             batch = self._select(segment, new)
-            previous = _mark(page.items[-1]) if page.items else None
+            previous = mark_of(page.items[-1]) if page.items else None
             offset = self._next_offset(segment, page, offset, is_empty=not new)
             # A decoded page is large, and many windows are walked at once: none is kept while the next is waited for.
             del page, new
@@ -168,8 +167,7 @@ class _Walker:
         """The rows that are of the window and were not given on before; notes where the segment got to."""
         batch = []
         for item in items:
-            key, body = key_and_body(item)
-            time = decode_time(body.get("start_time"))
+            key, time = key_of(item), start_of(item)
             if time is None or key is None:
                 batch.append(item)  # unreadable: to be quarantined, not lost
                 continue
@@ -178,7 +176,7 @@ class _Walker:
             if self.window.end is not None and time >= self.window.end:
                 segment.is_past_window = True
                 break
-            self._advance(segment, time, key, body)
+            self._advance(segment, time, key, item)
             if time >= segment.anchor and key not in segment.seen and key not in self.split_seen:
                 batch.append(item)
                 if segment.query is not None:
@@ -187,14 +185,14 @@ class _Walker:
         return batch
 
     @staticmethod
-    def _advance(segment: _Segment, time: datetime, key: str, body: Mapping[str, Any]) -> None:
+    def _advance(segment: _Segment, time: datetime, key: str, item: Any) -> None:
         segment.ends_in_tie = time == segment.last_time
         if not segment.ends_in_tie:
             segment.keys_at_last = set(segment.seen) if time == segment.anchor else set()
         segment.last_time = time
         segment.keys_at_last.add(key)
         if time <= segment.anchor:
-            split.count_values(segment.values, body)
+            split.count_values(segment.values, item)
 
     def _note_shift(self, segment: _Segment) -> None:
         segment.has_shifted = True
@@ -243,19 +241,6 @@ class _Walker:
                 f"more than {RESULT_CAP} sessions started at {segment.anchor.astimezone(UTC).isoformat()}, and the "
                 f"appliance's answer to a query by {name} leaves some out: nothing was published"
             )
-
-
-def key_and_body(item: Any) -> tuple[str | None, Mapping[str, Any]]:
-    """The key of a listed session, None where it has none, and its body, empty where that cannot be read."""
-    if not isinstance(item, Mapping):
-        return None, {}
-    key, body = item.get("key"), item.get("body")
-    return (str(key) if key else None), (body if isinstance(body, Mapping) else {})
-
-
-def _mark(item: Any) -> Any:
-    """What tells a row from its neighbours: its key, or the row itself where there is none."""
-    return item.get("key") if isinstance(item, Mapping) else item
 
 
 def _is_last(page: SessionPage, offset: int) -> bool:

@@ -1,5 +1,6 @@
 """One JSON object into one row: its columns, its lists and scores, and what no column holds."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from spsetl.flatten.paths import Leaf, Node, Role, find
@@ -170,30 +171,39 @@ class Document:
             self.values[leaf.slot] = ",".join(text for _, text in entries)
 
     def gather_lists(self) -> None:
-        """Add the lists of scalars that stand where nobody expects one, each under the path it came with.
+        """Add the lists of scalars that stand where nobody expects one, each under the path it came with."""
+        for path, entries in lists_in(self.unknown).items():
+            self.lists.setdefault(path, entries)
 
-        Of two that differ only in the spelling of their dots, one is added; both stay in `extra`.
-        """
-        found: list[tuple[str, int, Keys, list[Any]]] = []
-        stack = list(self.unknown)
-        while stack:
-            keys, value = stack.pop()
-            if type(value) is dict:
-                stack += (((*keys, key), below) for key, below in value.items())
-            elif type(value) is list and value and all(map(is_scalar, value)):
-                found.append((".".join(keys), -len(keys), keys, value))
-        for path, _, _, value in sorted(found):
-            self.lists.setdefault(path, [(i, to_text(v)) for i, v in enumerate(value) if v is not None])
 
-    def extra(self) -> dict[str, Any]:
-        """What is unknown, nested as it came."""
-        whole: dict[str, Any] = {}
-        for keys, value in self.unknown:
-            content = whole
-            for key in keys[:-1]:
-                content = content.setdefault(key, {})
-            content[keys[-1]] = value
-        return whole
+def lists_in(unknown: Sequence[tuple[Keys, Any]]) -> dict[str, list[tuple[int, str]]]:
+    """The lists of scalars in what is unknown, by path.
+
+    Of two that differ only in the spelling of their dots, one is given; both stay in `extra`.
+    """
+    found: list[tuple[str, int, Keys, list[Any]]] = []
+    stack = list(unknown)
+    while stack:
+        keys, value = stack.pop()
+        if type(value) is dict:
+            stack += (((*keys, key), below) for key, below in value.items())
+        elif type(value) is list and value and all(map(is_scalar, value)):
+            found.append((".".join(keys), -len(keys), keys, value))
+    lists: dict[str, list[tuple[int, str]]] = {}
+    for path, _, _, value in sorted(found):
+        lists.setdefault(path, [(i, to_text(v)) for i, v in enumerate(value) if v is not None])
+    return lists
+
+
+def extra_of(unknown: Sequence[tuple[Keys, Any]]) -> dict[str, Any]:
+    """What is unknown, nested as it came."""
+    whole: dict[str, Any] = {}
+    for keys, value in unknown:
+        content = whole
+        for key in keys[:-1]:
+            content = content.setdefault(key, {})
+        content[keys[-1]] = value
+    return whole
 
 
 def _algorithm(keys: Keys) -> str:

@@ -9,7 +9,10 @@ import pyarrow as pa
 
 from spsetl import schema
 from spsetl.flatten.batches import build_batch
+from spsetl.flatten.columns import Listed, build_batches, count_rows, hash_of_session
 from spsetl.flatten.document import UnreadableError
+from spsetl.flatten.layout import Session
+from spsetl.flatten.pages import as_item
 from spsetl.flatten.rows import Row, SessionRow, hash_of_body, read_detail, read_key, read_session
 from spsetl.flatten.values import canonical_json, hash_of, is_unicode, raw_json
 from spsetl.schema import Table
@@ -51,6 +54,7 @@ class Flattener:
         self._known = {} if known is None else known
         self._is_told = known is not None
         self._constants = {"appliance": appliance, "run_id": run_id}
+        self._listed: dict[str, Listed] = {}
         self._sessions: dict[str, SessionRow] = {}
         self._details: dict[tuple[str, str], _Details] = {}
         self._unreadable: list[Row] = []
@@ -59,26 +63,45 @@ class Flattener:
     @property
     def rows(self) -> int:
         """Rows gathered since the last `take()`, in all tables."""
-        return self._rows
+        return self._rows + count_rows(self._listed.values())
 
     def add_sessions(self, items: Sequence[Any], *, extracted_at: datetime) -> None:
         """Gather sessions.
 
         Args:
-            items: As the list gives them, `{"key", "body", "meta"}` ("Audited sessions").
+            items: As the list gives them, `{"key", "body", "meta"}` ("Audited sessions"), or as `PageReader` decodes
+                them.
             extracted_at: When the answer came; with a zone.
         """
         moment = _naive_utc(extracted_at)
         for item in items:
-            try:
-                if not self._is_unchanged(item):
-                    self._keep(read_session(item, moment))
-            except UnreadableError as error:
-                self._unreadable.append(_quarantined(schema.SESSIONS, read_key(item), item, str(error), moment))
-                self._rows += 1
-            except UnicodeEncodeError:
-                self._unreadable.append(_quarantined(schema.SESSIONS, read_key(item), item, _NOT_UNICODE, moment))
-                self._rows += 1
+            if isinstance(item, Session):
+                self._add_listed(Listed(item, hash_of_session(item), moment))
+            else:
+                self._add_item(item, moment)
+
+    def _add_listed(self, listed: Listed) -> None:
+        key = listed.session.key
+        if self._is_told and self._known.get(key) == listed.row_hash:
+            self.unchanged += 1
+        elif key in self._sessions or key in self._listed:
+            # Two versions: which is to be kept is found out one by one.
+            if former := self._listed.pop(key, None):
+                self._add_item(as_item(former.session), former.extracted_at)
+            self._add_item(as_item(listed.session), listed.extracted_at)
+        else:
+            self._listed[key] = listed
+
+    def _add_item(self, item: Any, moment: datetime) -> None:
+        try:
+            if not self._is_unchanged(item):
+                self._keep(read_session(item, moment))
+        except UnreadableError as error:
+            self._unreadable.append(_quarantined(schema.SESSIONS, read_key(item), item, str(error), moment))
+            self._rows += 1
+        except UnicodeEncodeError:
+            self._unreadable.append(_quarantined(schema.SESSIONS, read_key(item), item, _NOT_UNICODE, moment))
+            self._rows += 1
 
     def _is_unchanged(self, item: Any) -> bool:
         """Whether the copy has just this: nearly all of a night, so it is found out before anything else is."""
@@ -117,6 +140,7 @@ class Flattener:
 
     def take(self) -> dict[str, pa.RecordBatch]:
         """All that was gathered, by table; tables without rows are left out. Nothing is gathered afterwards."""
+        taken = self._take_listed()
         sessions, details, unreadable = self._sessions, self._details, self._unreadable
         self._sessions, self._details, self._unreadable, self._rows = {}, {}, [], 0
         rows: dict[str, list[Any]] = {
@@ -129,11 +153,28 @@ class Flattener:
         for (name, _), found in details.items():
             rows[name] += found.rows
             rows[schema.QUARANTINE.name] += found.unreadable
-        return {
-            name: build_batch(schema.BY_NAME[name], gathered, self._constants)
-            for name, gathered in rows.items()
-            if gathered
-        }
+        for name, gathered in rows.items():
+            if gathered:
+                taken.setdefault(name, []).append(build_batch(schema.BY_NAME[name], gathered, self._constants))
+        return {name: _join(batches) for name, batches in taken.items()}
+
+    def _take_listed(self) -> dict[str, list[pa.RecordBatch]]:
+        """The typed sessions; those that are odd after all are gathered one by one instead."""
+        listed, self._listed = self._listed, {}
+        batches, odd = build_batches(listed.values(), self._constants)
+        for one in odd:
+            del listed[one.session.key]
+            self._add_item(as_item(one.session), one.extracted_at)
+        if self._is_told:
+            self._known.update((key, one.row_hash) for key, one in listed.items())
+        return batches
+
+
+def _join(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    if len(batches) == 1:
+        return batches[0]
+    (batch,) = pa.Table.from_batches(batches).combine_chunks().to_batches()
+    return batch
 
 
 def _read_details(table: Table, session_key: str, items: Sequence[Any], moment: datetime) -> _Details:

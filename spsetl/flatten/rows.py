@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from spsetl import schema
-from spsetl.flatten.document import Document, UnreadableError
+from spsetl.flatten.document import Document, UnreadableError, extra_of
 from spsetl.flatten.paths import compile_paths
 from spsetl.flatten.values import canonical_json, hash_of, to_json
 from spsetl.schema import SESSIONS, Table
@@ -35,8 +35,8 @@ def _session_slot(name: str) -> int:
 _REVISION: Final = _session_slot("revision")
 _START_TIME: Final = _session_slot("start_time")
 _INDEX_STATUS: Final = _session_slot("recording_index_status")
-_STATUSES: Final = [_session_slot(f"{table.name}_status") for table in schema.DETAIL_TABLES]
-_EVENTS_STATUS: Final = _session_slot("events_status")
+STATUSES: Final = [_session_slot(f"{table.name}_status") for table in schema.DETAIL_TABLES]
+EVENTS_STATUS: Final = _session_slot("events_status")
 _ROW_HASH: Final = _session_slot("row_hash")
 
 
@@ -93,10 +93,10 @@ def read_session(item: Any, extracted_at: datetime) -> SessionRow:
     if values[_START_TIME] is None:
         raise UnreadableError("start_time: missing")
     _finish(SESSIONS, document, key, extracted_at, beside=_beside_body(item, key))
-    for slot in _STATUSES:
+    for slot in STATUSES:
         values[slot] = schema.PENDING
     if values[_INDEX_STATUS] in schema.INDEX_STATUS_WITHOUT_EVENTS:
-        values[_EVENTS_STATUS] = schema.NOT_INDEXED
+        values[EVENTS_STATUS] = schema.NOT_INDEXED
     values[_ROW_HASH] = row_hash
     return SessionRow(key, values, document.lists, document.scores)
 
@@ -159,7 +159,7 @@ def _finish(
 ) -> None:
     name, values = table.name, document.values
     if document.unknown or beside:
-        values[_EXTRA[name]] = to_json(document.extra() | ({BESIDE: beside} if beside else {}))
+        values[_EXTRA[name]] = to_json(extra_of(document.unknown) | ({BESIDE: beside} if beside else {}))
     values[_SESSION_KEY[name]] = session_key
     values[_EXTRACTED_AT[name]] = extracted_at
 

@@ -3,22 +3,27 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 
 from spsetl import schema
 from spsetl.errors import IncompleteError, VanishedError
 from spsetl.extract.plan import Window
 from spsetl.seeing.logs import log
 from spsetl.seeing.spans import span
-from spsetl.sync.gathering import Gathering
+from spsetl.sync.gathering import Gathering, gather_files
 from spsetl.sync.job import Job
 from spsetl.sync.reading import WindowTask
-from spsetl.sync.steps import FetchedWindow, batches_of
+from spsetl.sync.steps import FetchedBatch, FetchedWindow, batches_of
 from spsetl.warehouse import details, merge, runs
 from spsetl.warehouse.windows import DIFFERS, WindowKind, WindowRecord, doubt_windows, record_window
 from spsetl.warehouse.work import naive_utc
 
 # Sessions whose details make one step: a second or two of requests.
 BATCH_SIZE = 250
+# Sessions that are merged together. Details of more are many rows, and their old ones lie scattered: DuckDB holds some
+# memory for each place where one is deleted.
+_MOST_LISTED = 20_000
+_MOST_DETAILED = 1_000
 # A tiny copy loses a large share with each session that is cleaned up.
 _FEW_SESSIONS = 20
 SECONDS_BETWEEN_EVENTS = 10.0
@@ -34,10 +39,15 @@ def read_windows(job: Job, kind: WindowKind, windows: Sequence[Window]) -> None:
     job.progress.begin(stages[1], None)
     steps, workers = job.steps, job.settings.concurrency
     tasks = _tasks(job, kind, windows)
+    gathering = Gathering[FetchedWindow](partial(_merge_windows, job), most=_MOST_LISTED)
     with span(kind):
-        for fetched in job.runner.map(kind, steps.fetch_window, tasks, workers=workers, stop=steps.stop):
-            _merge_window(job, fetched)
-            job.progress.advance("windows", 1)
+        try:
+            for fetched in job.runner.map(kind, steps.fetch_window, tasks, workers=workers, stop=steps.stop):
+                _tell_window(fetched.record, rows=fetched.rows)
+                gathering.add(fetched, fetched.files, sessions=fetched.rows)
+                job.progress.advance("windows", 1)
+        finally:
+            gathering.merge()  # what was read is kept, whatever ended the rest
     for stage in stages:
         job.progress.finish(stage)
 
@@ -47,43 +57,54 @@ def _tasks(job: Job, kind: WindowKind, windows: Iterable[Window]) -> Iterator[Wi
         yield WindowTask(kind, window, merge.fetch_known(job.work, job.appliance, window))
 
 
-def _merge_window(job: Job, fetched: FetchedWindow) -> None:
-    record, report = fetched.record, job.report
+def _merge_windows(job: Job, windows: Sequence[FetchedWindow]) -> None:
+    report = job.report
     with job.work.transaction() as connection:
-        merged = merge.merge_sessions(connection, fetched.files)
-        if merged.rows_read != fetched.rows:
+        merged = merge.merge_sessions(connection, gather_files(fetched.files for fetched in windows))
+        written = sum(fetched.rows for fetched in windows)
+        if merged.rows_read != written:
             raise IncompleteError(
-                f"window {record.window}: {fetched.rows} sessions were written and {merged.rows_read} read back: "
+                f"{_named(windows)}: {written} sessions were written and {merged.rows_read} read back: "
                 "check the disk, and run again"
             )
-        record_window(connection, record, appliance=job.appliance, run_id=job.run.run_id)
-    _tell_window(record, merged)
-    report.sessions_seen += record.distinct_keys
+        for fetched in windows:
+            record_window(connection, fetched.record, appliance=job.appliance, run_id=job.run.run_id)
+    log.info(
+        "windows merged",
+        windows=len(windows),
+        new=merged.new,
+        changed=merged.changed,
+        missing=merged.missing,
+        quarantined=merged.quarantined,
+    )
     report.sessions_new += merged.new
     report.sessions_changed += merged.changed
     report.sessions_missing += merged.missing
     report.quarantined += merged.quarantined
     report.rows[schema.SESSIONS.name] += merged.new + merged.changed
-    if record.verdict == DIFFERS:
-        report.windows_differing += 1
-        report.warnings.append(
-            f"window {record.window}: {record.distinct_keys} sessions were listed, the appliance counts "
-            f"{record.source_count}; ask spsetl reconcile"
-        )
+    for record in (fetched.record for fetched in windows):
+        report.sessions_seen += record.distinct_keys
+        if record.verdict == DIFFERS:
+            report.windows_differing += 1
+            report.warnings.append(
+                f"window {record.window}: {record.distinct_keys} sessions were listed, the appliance counts "
+                f"{record.source_count}; ask spsetl reconcile"
+            )
 
 
-def _tell_window(record: WindowRecord, merged: merge.MergedSessions) -> None:
+def _named(windows: Sequence[FetchedWindow]) -> str:
+    return ", ".join(f"window {fetched.record.window}" for fetched in windows)
+
+
+def _tell_window(record: WindowRecord, *, rows: int) -> None:
     log.info(
         "window read",
         kind=record.kind,
         window=str(record.window),
         sessions=record.distinct_keys,
+        written=rows,
         source_count=record.source_count,
         verdict=record.verdict,
-        new=merged.new,
-        changed=merged.changed,
-        missing=merged.missing,
-        quarantined=merged.quarantined,
         requests=record.requests,
     )
 
@@ -133,16 +154,30 @@ def fetch_details(job: Job, *, start: datetime | None = None, end: datetime | No
     steps = job.steps
     batches = batches_of(_pending(job, kinds, start, end))
     pace = _Pace(waiting)
-    gathering = Gathering(job)
+    gathering = Gathering[FetchedBatch](partial(_merge_batches, job), most=_MOST_DETAILED)
     with span("details"):
         try:
             for fetched in job.runner.map("details", steps.fetch_batch, batches, workers=2, stop=steps.stop):
-                gathering.add(fetched)
+                gathering.add(fetched, fetched.files, sessions=len(fetched.details))
                 pace.note(len(fetched.details))
         finally:
             gathering.merge()  # what was fetched is kept, whatever ended the rest
     pace.tell()
     job.progress.finish("details")
+
+
+def _merge_batches(job: Job, batches: Sequence[FetchedBatch]) -> None:
+    files = gather_files(batch.files for batch in batches)
+    fetched = [one for batch in batches for one in batch.details]
+    with job.work.transaction() as connection:
+        rows = details.merge_details(connection, files, appliance=job.appliance, fetched=fetched)
+    report = job.report
+    report.quarantined += rows.pop(schema.QUARANTINE.name)
+    report.rows.update(rows)
+    for line in (line for batch in batches for line in batch.failures):
+        report.details_failed += 1
+        if line not in report.warnings:
+            report.warnings.append(line)
 
 
 class _Pace:

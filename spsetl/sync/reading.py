@@ -8,10 +8,10 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from spsetl import schema
-from spsetl.appliance.times import decode_time
 from spsetl.extract.changes import SWEEP_FIELDS, Known, cluster, compare
+from spsetl.extract.listed import key_of, start_of
 from spsetl.extract.plan import Window
-from spsetl.extract.windows import LIST_FIELDS, Tally, key_and_body
+from spsetl.extract.windows import LIST_FIELDS, Tally
 from spsetl.warehouse.windows import DIFFERS, EQUAL, UNCOUNTED, WindowKind, WindowRecord
 from spsetl.warehouse.work import naive_utc
 
@@ -54,8 +54,7 @@ class _Listed:
 
     def note(self, item: Any) -> None:
         """One row that the list gave."""
-        key, body = key_and_body(item)
-        time = decode_time(body.get("start_time"))
+        key, time = key_of(item), start_of(item)
         if key is not None:
             self.keys.add(key)
         if key is not None and time is not None:

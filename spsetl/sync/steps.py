@@ -19,11 +19,12 @@ from spsetl.extract.counts import count_window
 from spsetl.extract.details import fetch_details
 from spsetl.extract.snapshot import Snapshots, walk_snapshot
 from spsetl.extract.windows import walk_window
-from spsetl.flatten import Flattener
+from spsetl.flatten import Flattener, PageReader
 from spsetl.lake import Lake, LakeWriter
 from spsetl.seeing.logs import carry
 from spsetl.seeing.spans import span
 from spsetl.sync.budget import Budget
+from spsetl.sync.pages import Pages
 from spsetl.sync.progress import Progress
 from spsetl.sync.reading import Walk, WindowReading, WindowTask
 from spsetl.sync.turns import Turns
@@ -116,8 +117,8 @@ class Steps:
         self.appliance = appliance
         self.run_id = run_id
         self._stopping = stopping
-        # Python runs one thread at a time anyway; one page in hand at a time keeps the memory of many windows apart.
-        self._flattening = Turns()
+        self._reader = PageReader()
+        self._turns = Turns()
         self._windows = count()
         # One pool for all batches: a batch that ends leaves no connection idle while another goes on.
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="details")
@@ -137,17 +138,17 @@ class Steps:
             return self._fetch_window(task)
 
     def _fetch_window(self, task: WindowTask) -> FetchedWindow:
-        live: Walk = partial(walk_window, self.client)
-        walk: Walk = partial(walk_snapshot, self.client, self.snapshots) if self.snapshots else live
         stage = "swept" if task.kind == "sweep" else "sessions"
-        number = next(self._windows)
-        with self._writer(f"{task.kind}-{task.window}") as writer:
+        pages = Pages(self.client, self._reader, self._turns, next(self._windows))
+        live: Walk = partial(walk_window, pages)
+        walk: Walk = partial(walk_snapshot, pages, self.snapshots) if self.snapshots else live
+        with self._writer(f"{task.kind}-{task.window}") as writer, pages:
             reading = WindowReading(
                 task,
                 walk=walk,
                 walk_live=live,
-                count=partial(count_window, self.client, self.capabilities),
-                emit=lambda items: self._write_sessions(flattener, writer, items, number),
+                count=partial(count_window, pages, self.capabilities),
+                emit=lambda items: self._write_sessions(flattener, writer, items),
                 advance=partial(self.progress.advance, stage),
             )
             flattener = self._flattener(known=reading.known_hashes)
@@ -157,11 +158,10 @@ class Steps:
             writer.write(journal if gone is None else journal | {schema.MISSING_SESSIONS.name: gone})
         return FetchedWindow(record, writer.files, writer.rows.get(schema.SESSIONS.name, 0))
 
-    def _write_sessions(self, flattener: Flattener, writer: LakeWriter, items: Sequence[Any], number: int) -> None:
+    def _write_sessions(self, flattener: Flattener, writer: LakeWriter, items: Sequence[Any]) -> None:
         self._check_stopping()
-        with self._flattening.turn(number):
-            flattener.add_sessions(items, extracted_at=datetime.now(UTC))
-            writer.write(flattener.take())
+        flattener.add_sessions(items, extracted_at=datetime.now(UTC))
+        writer.write(flattener.take())
 
     def fetch_batch(self, batch: Batch) -> FetchedBatch:
         """Fetch the details of some sessions and write them."""

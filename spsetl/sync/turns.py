@@ -1,7 +1,5 @@
 """One thread at a time, the earliest first."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from heapq import heappop, heappush
 from threading import Event, Lock
 
@@ -19,16 +17,8 @@ class Turns:
         self._waiting: list[tuple[int, int, Event]] = []
         self._arrivals = 0
 
-    @contextmanager
-    def turn(self, number: int) -> Iterator[None]:
-        """Wait for a turn, and have it until the block ends."""
-        self._take(number)
-        try:
-            yield
-        finally:
-            self._hand_on()
-
-    def _take(self, number: int) -> None:
+    def take(self, number: int) -> None:
+        """Wait for a turn."""
         mine = Event()
         with self._lock:
             if not self._is_taken:
@@ -38,7 +28,8 @@ class Turns:
             heappush(self._waiting, (number, self._arrivals, mine))
         mine.wait()
 
-    def _hand_on(self) -> None:
+    def hand_on(self) -> None:
+        """Let the next one have it."""
         with self._lock:
             if self._waiting:
                 heappop(self._waiting)[2].set()

@@ -19,6 +19,9 @@ STORAGE_VERSION: Final = "v1.2.0"
 # Merging spills to disk beyond this; the rest of the process needs about as much again.
 MEMORY_LIMIT: Final = "128MB"
 _MUCH_MEMORY: Final = 64_000_000
+# What a commit does once the log would be longer than this.
+_LOGGING: Final = "set wal_autocheckpoint = '1GB'"
+_CHECKPOINTING: Final = "set wal_autocheckpoint = '1KB'"
 
 
 class WorkDatabase:
@@ -74,8 +77,8 @@ class WorkDatabase:
         run("set temp_directory = $folder", {"folder": str(self.path.parent / "spill")})
         run("set preserve_insertion_order = false")
         run("set TimeZone = 'UTC'")
-        # Each checkpoint compresses the newest rows once more: `_relieve` says when it is worth it.
-        run("set wal_autocheckpoint = '1GB'")
+        # Each checkpoint compresses the newest rows once more: `_commit` says when it is worth it.
+        run(_LOGGING)
         # An attached path cannot be bound: quoted here, the one place.
         run(f"attach {quote_text(str(self.path))} as work (storage_version '{STORAGE_VERSION}')")
         run("use work")
@@ -97,18 +100,25 @@ class WorkDatabase:
         self.connection.execute("begin")
         try:
             yield self.connection
-            self.connection.execute("commit")
+            self._commit()
         except BaseException:
             with suppress(duckdb.Error):  # already rolled back by DuckDB itself
                 self.connection.execute("rollback")
             raise
-        self._relieve()
 
-    def _relieve(self) -> None:
-        """Until a checkpoint, DuckDB holds memory for every place where rows were deleted, and spills none of it."""
-        [(used,)] = self.connection.execute("select sum(memory_usage_bytes) from duckdb_memory()").fetchall()
-        if used > _MUCH_MEMORY:
-            self.checkpoint()
+    def _commit(self) -> None:
+        """Into the log, or straight into the file where much was changed: until then it stays in memory."""
+        run = self.connection.execute
+        [(used,)] = run("select sum(memory_usage_bytes) from duckdb_memory()").fetchall()
+        if used <= _MUCH_MEMORY:
+            run("commit")
+            return
+        run(_CHECKPOINTING)
+        try:
+            run("commit")
+        finally:
+            with suppress(duckdb.Error):  # a database that has failed for good takes no settings
+                run(_LOGGING)
 
     def checkpoint(self) -> None:
         """Fold the write-ahead log into the file, so that the file alone is the database."""

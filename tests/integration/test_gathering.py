@@ -7,6 +7,7 @@ import pytest
 
 from spsetl.simulator import Simulator, World, WorldSpec
 from spsetl.sync import gathering, phases
+from spsetl.warehouse import details
 from spsetl.warehouse import work as work_database
 from spsetl.warehouse.details import merge_details
 from spsetl.warehouse.work import WorkDatabase
@@ -18,9 +19,8 @@ pytestmark = pytest.mark.usefixtures("without_waiting")
 SMALL = WorldSpec(sessions=60, days=6)
 
 
-@pytest.fixture
-def merged(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The number of sessions of each merge of details; ten sessions are a batch, and time does not pass."""
+def test_batches_are_merged_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until they are many sessions; the copy is the same."""
     sizes: list[int] = []
 
     def note(*arguments: Any, fetched: Any, **more: Any) -> dict[str, int]:
@@ -28,29 +28,14 @@ def merged(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return merge_details(*arguments, fetched=fetched, **more)
 
     monkeypatch.setattr(phases, "BATCH_SIZE", 10)
+    monkeypatch.setattr(phases, "_MOST_DETAILED", 25)
+    monkeypatch.setattr(gathering, "_LEAST_SECONDS", 1e9)
     monkeypatch.setattr(gathering, "_SECONDS", 1e9)
-    monkeypatch.setattr(gathering, "merge_details", note)
-    return sizes
-
-
-@pytest.mark.parametrize(
-    ("limit", "value", "sizes"),
-    [
-        ("_SESSIONS", 1000, [60]),
-        ("_SESSIONS", 25, [30, 30]),
-        ("_BYTES", 1, [10] * 6),
-        ("_SECONDS", 0, [10] * 6),
-    ],
-)
-def test_batches_are_merged_together(
-    limit: str, value: int, sizes: list[int], merged: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Until they are many sessions, many bytes, or some seconds have passed; the copy is the same."""
-    monkeypatch.setattr(gathering, limit, value)
+    monkeypatch.setattr(details, "merge_details", note)
     world = World(SMALL)
     with Simulator(world) as simulator:
         report = sync(simulator, tmp_path)
-        assert merged == sizes
+        assert sizes == [30, 30]
         assert report.rows["events"] == ask(tmp_path, "select count(*) from events")[0][0]
     assert_equal_copy(world, tmp_path / "warehouse.duckdb", appliance=NAME)
 

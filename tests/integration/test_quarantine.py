@@ -10,13 +10,14 @@ from textwrap import dedent
 from typing import Any
 
 import duckdb
+import orjson
 import pytest
 import stamina
 
 from spsetl import schema
 from spsetl.cli import run
 from spsetl.errors import ApplianceError
-from spsetl.flatten import flattener
+from spsetl.flatten import PageReader, flattener
 from spsetl.flatten.document import UnreadableError
 from spsetl.flatten.rows import read_detail, read_key, read_session
 from spsetl.lake import Lake
@@ -63,6 +64,7 @@ def sync_by_older(simulator: Simulator, folder: Path, refuses: Refuses, **more: 
         return read_detail(table, session_key, item, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PageReader, "decode", lambda _, body: orjson.loads(body))
         patch.setattr(flattener, "read_session", older_session)
         patch.setattr(flattener, "read_detail", older_detail)
         sync(simulator, folder, **more)

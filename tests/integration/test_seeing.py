@@ -82,7 +82,7 @@ def test_a_sync_tells_each_phase_with_figures(
     said = capsys.readouterr()
     report, events = json.loads(said.out), events_of(said.err)
     names = [event["event"] for event in events if event["level"] == "info"]
-    phases = ["windows planned", "window read", "details planned", "details fetched", "published"]
+    phases = ["windows planned", "window read", "windows merged", "details planned", "details fetched", "published"]
     assert list(dict.fromkeys(names)) == ["run started", *phases, "run ended"]
     assert {(event["run_id"], event["appliance"]) for event in events} == {(report["run_id"], "sps")}
     end = events[-1]

@@ -80,14 +80,15 @@ def test_a_snapshot_that_dies_again_and_again_loses_nothing(quirk: str, tmp_path
 def test_slow_loading_does_not_starve_a_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each merge takes longer than a snapshot lives: those that read on open another."""
     world = World(WorldSpec(sessions=3_000, days=30))
-    merge = phases._merge_window
+    merge = phases._merge_windows
     with Simulator(world) as simulator:
 
         def slowly(*arguments: Any) -> None:
             simulator.advance_clock(301)
             merge(*arguments)
 
-        monkeypatch.setattr(phases, "_merge_window", slowly)
+        monkeypatch.setattr(phases, "_merge_windows", slowly)
+        monkeypatch.setattr(phases, "_MOST_LISTED", 1)
         report = sync(simulator, tmp_path, strategy="snapshot", details="none", concurrency=2)
     assert report.sessions_new == 3_000
     assert sorted(key for (key,) in ask(tmp_path, "select session_key from sessions")) == sorted(world.keys())

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spsetl.flatten import Flattener
+from spsetl.flatten import Flattener, PageReader
+from spsetl.flatten.layout import Session
 from spsetl.schema import BY_NAME, DETAIL_TABLES, LINK_FIELDS, LIST_FIELDS, SESSIONS, Kind, Table
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -297,3 +299,89 @@ def check_schemas(taken: dict[str, Any]) -> None:
     for name, batch in taken.items():
         assert batch.schema == BY_NAME[name].arrow_schema
         batch.validate(full=True)
+
+
+def by_row(tables: dict[str, Any]) -> dict[str, list[str]]:
+    """The rows of each table, in an order of their own."""
+    return {name: sorted(repr(row) for row in batch.to_pylist()) for name, batch in tables.items()}
+
+
+def check_both_ways(bodies: list[Any], reader: PageReader) -> int:
+    """Flatten the sessions decoded into types and as plain JSON, and see that it is the same; how many were typed."""
+    items = [{"key": f"k{number}", "body": body, "meta": {"href": "/"}} for number, body in enumerate(bodies)]
+    text = json.dumps({"items": items, "meta": {"next": None}}).encode()
+    decoded, plain = reader.decode(text), orjson.loads(text)
+    rows = []
+    for some in (decoded["items"], plain["items"]):
+        flattener = Flattener(appliance="a", run_id="r")
+        flattener.add_sessions(some, extracted_at=NOW)
+        gathered = flattener.rows
+        taken = flattener.take()
+        check_schemas(taken)
+        assert sum(batch.num_rows for batch in taken.values()) == gathered
+        rows.append(by_row(taken))
+    assert decoded["meta"] == plain["meta"]
+    assert rows[0] == rows[1]
+    return sum(isinstance(item, Session) for item in decoded["items"])
+
+
+MOMENTS = instants().filter(lambda said: isinstance(said.raw, str)).map(lambda said: said.raw)
+NUMBERS_OF_TODAY = st.integers(-(2**53), 2**53) | st.floats(-1e14, 1e14)
+OF_TODAY: dict[Kind, st.SearchStrategy[Any]] = {
+    Kind.TEXT: TEXT,
+    Kind.INTEGER: st.integers(-(2**63), 2**63 - 1),
+    Kind.DOUBLE: NUMBERS_OF_TODAY,
+    Kind.BOOLEAN: st.booleans(),
+    Kind.TIMESTAMP: MOMENTS | st.just(""),
+    Kind.JSON: SCALARS | st.dictionaries(TEXT, SCALARS | st.dictionaries(TEXT, SCALARS, max_size=2), max_size=2),
+}
+COLUMNS_OF_TODAY = [c for c in SESSIONS.columns if c.path and c.name not in {"recording_index_status", "start_time"}]
+
+
+@st.composite
+def of_today(draw: st.DrawFn) -> dict[str, Any]:
+    """A body whose fields are all known, nested, and of the types of today."""
+    body: dict[str, Any] = {"start_time": draw(MOMENTS)}
+    for column in draw(st.lists(st.sampled_from(COLUMNS_OF_TODAY), max_size=12)):
+        values = OF_TODAY[column.kind]
+        if column.path in LIST_FIELDS:
+            values |= st.lists(TEXT, max_size=3)
+        put(body, tuple(column.path.split(".")), draw(st.none() | values))
+    if draw(st.booleans()):
+        put(body, ("recording", "index_status"), draw(st.integers(-1, 9) | st.sampled_from(["INDEXED", "x"])))
+    for name in draw(st.lists(st.text("abc", min_size=1), max_size=2)):
+        put(body, ("analytics", "score", "details", name, "score"), draw(st.none() | NUMBERS_OF_TODAY))
+    for path in draw(st.lists(st.sampled_from(LINK_FIELDS), max_size=2)):
+        put(body, tuple(path.split(".")), "/api")
+    return body
+
+
+@given(st.lists(of_today(), max_size=4), st.data())
+def test_typed_sessions_are_the_rows_of_plain_ones(bodies: list[dict[str, Any]], data: st.DataObject) -> None:
+    """What fits the types of today is decoded into them, and makes the same rows, hashes included."""
+    bodies = [reordered(body, data.draw) for body in bodies]
+    assert check_both_ways(bodies, PageReader()) == len(bodies)
+
+
+@given(st.lists(st.lists(documents().map(lambda drawn: drawn[0]) | of_today() | ANYTHING, max_size=4), max_size=3))
+def test_whatever_comes_is_the_same_both_ways(pages: list[list[Any]]) -> None:
+    """Odd sessions among others, page after page, while what is unknown of them is learnt."""
+    reader = PageReader()
+    for bodies in pages:
+        check_both_ways(bodies, reader)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["new", "client", "x", "a.b", ""]), ANYTHING, max_size=3), max_size=4))
+def test_what_is_learnt_is_the_same_both_ways(bodies: list[dict[str, Any]]) -> None:
+    """Fields that nobody knows, of any type, in known objects and beside them."""
+    reader = PageReader()
+    for body in bodies:
+        check_both_ways([{"start_time": "2026-11-01"} | body], reader)
+
+
+def test_what_is_beside_the_schema_is_learnt() -> None:
+    """A field that comes with every session makes one page odd, and no more."""
+    reader = PageReader()
+    body = {"start_time": "2026-11-01", "client": {"new": "x"}, "other": {"deep": {"n": 1, "l": ["a"]}}}
+    assert check_both_ways([body, {"start_time": "2026-11-01"}], reader) == 1
+    assert check_both_ways([body, {"start_time": "2026-11-01", "other": None}], reader) == 2
