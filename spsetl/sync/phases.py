@@ -22,8 +22,8 @@ from spsetl.warehouse.work import naive_utc
 BATCH_SIZE = 250
 # Sessions that are merged together. Details of more are many rows, and their old ones lie scattered: DuckDB holds some
 # memory for each place where one is deleted.
-_MOST_LISTED = 20_000
-_MOST_DETAILED = 1_000
+MOST_LISTED = 20_000
+MOST_DETAILED = 2_000
 # A tiny copy loses a large share with each session that is cleaned up.
 _FEW_SESSIONS = 20
 SECONDS_BETWEEN_EVENTS = 10.0
@@ -39,7 +39,7 @@ def read_windows(job: Job, kind: WindowKind, windows: Sequence[Window]) -> None:
     job.progress.begin(stages[1], None)
     steps, workers = job.steps, job.settings.concurrency
     tasks = _tasks(job, kind, windows)
-    gathering = Gathering[FetchedWindow](partial(_merge_windows, job), most=_MOST_LISTED)
+    gathering = Gathering[FetchedWindow](partial(_merge_windows, job), most=MOST_LISTED)
     with span(kind):
         try:
             for fetched in job.runner.map(kind, steps.fetch_window, tasks, workers=workers, stop=steps.stop):
@@ -154,7 +154,7 @@ def fetch_details(job: Job, *, start: datetime | None = None, end: datetime | No
     steps = job.steps
     batches = batches_of(_pending(job, kinds, start, end))
     pace = _Pace(waiting)
-    gathering = Gathering[FetchedBatch](partial(_merge_batches, job), most=_MOST_DETAILED)
+    gathering = Gathering[FetchedBatch](partial(_merge_batches, job), most=MOST_DETAILED)
     with span("details"):
         try:
             for fetched in job.runner.map("details", steps.fetch_batch, batches, workers=2, stop=steps.stop):

@@ -53,7 +53,7 @@ def build_marts(work: WorkDatabase, office_hours: OfficeHours) -> BuiltMarts:
         "office_zone": office_hours.zone,
     }
     mark = _MARK + _fingerprint(values)
-    with _in_one_thread(work.connection), work.transaction() as connection:
+    with work.transaction() as connection:
         marts = _Marts(connection, values)
         is_known = (_comment_of_sessions(connection) or "").endswith(mark)
         marts.begin(anew=not is_known)
@@ -161,7 +161,8 @@ class _Marts:
                 {"number": number},
             )
             self._show_slice()
-            run(statement, self._values)
+            with _in_one_thread(self._connection):
+                run(statement, self._values)
             self._hide_slice()
         changed = _count(self._connection, "changed_sessions")
         run("drop table changed_sessions")

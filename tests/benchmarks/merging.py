@@ -10,21 +10,24 @@ from shutil import copyfile
 from typing import Any, Final
 
 import duckdb
+import pyarrow.parquet as pq
 
 from spsetl import schema
 from spsetl.settings import OfficeHours
+from spsetl.sync.gathering import Gathering, gather_files
+from spsetl.sync.phases import BATCH_SIZE, MOST_DETAILED, MOST_LISTED
 from spsetl.warehouse.checks import require_passed, run_checks
 from spsetl.warehouse.details import FetchedDetails, merge_details
 from spsetl.warehouse.marts import build_marts
-from spsetl.warehouse.merge import merge_sessions
+from spsetl.warehouse.merge import Files, merge_sessions
 from spsetl.warehouse.publish import publish
 from spsetl.warehouse.work import WorkDatabase
 
 _OF_SESSIONS: Final = ("sessions", "session_lists", "session_scores")
 _DETAILS: Final = ("channels", "events", "alerts")
-# As a night does it: sessions come by windows, details by batches of so many sessions.
+# As a night does it: sessions come by windows, details by batches, and both are merged some at a time.
 _WINDOWS: Final = 20
-_BATCH: Final = 1000
+_BATCH: Final = BATCH_SIZE
 _OFFICE: Final = "Mon-Fri 07:00-19:00 UTC"
 
 
@@ -88,13 +91,31 @@ def _timed(phases: dict[str, float], name: str, act: Any) -> None:
 
 
 def _merge(work: WorkDatabase, changes: Path) -> None:
-    for files in _parts(changes, _OF_SESSIONS):
+    def merge_windows(parts: list[Files]) -> None:
         with work.transaction() as connection:
-            merge_sessions(connection, files)
-    for files in _parts(changes, _DETAILS):
+            merge_sessions(connection, gather_files(parts))
+
+    def merge_batches(parts: list[Files]) -> None:
+        files = gather_files(parts)
         with work.transaction() as connection:
             fetched = _fetched(connection, files)
             merge_details(connection, files, appliance="sps", fetched=fetched)
+
+    for merge, most, tables in (
+        (merge_windows, MOST_LISTED, _OF_SESSIONS),
+        (merge_batches, MOST_DETAILED, _DETAILS),
+    ):
+        # What a clock would have merged earlier is not: how fast an appliance answers is no part of this.
+        gathering = Gathering[Files](merge, most=most, clock=lambda: 0.0)
+        for files in _parts(changes, tables):
+            gathering.add(files, files, sessions=_count(files, tables[0]))
+        gathering.merge()
+
+
+def _count(files: Files, table: str) -> int:
+    """How many sessions the files hold, of a table that has at least a row of each."""
+    keys = (pq.read_table(path, columns=["session_key"])["session_key"] for path in files[table])
+    return sum(len(column.unique()) for column in keys)
 
 
 def _fetched(connection: duckdb.DuckDBPyConnection, files: Mapping[str, Sequence[str]]) -> list[FetchedDetails]:

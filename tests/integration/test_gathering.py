@@ -28,7 +28,7 @@ def test_batches_are_merged_together(tmp_path: Path, monkeypatch: pytest.MonkeyP
         return merge_details(*arguments, fetched=fetched, **more)
 
     monkeypatch.setattr(phases, "BATCH_SIZE", 10)
-    monkeypatch.setattr(phases, "_MOST_DETAILED", 25)
+    monkeypatch.setattr(phases, "MOST_DETAILED", 25)
     monkeypatch.setattr(gathering, "_LEAST_SECONDS", 1e9)
     monkeypatch.setattr(gathering, "_SECONDS", 1e9)
     monkeypatch.setattr(details, "merge_details", note)

@@ -88,7 +88,7 @@ def test_slow_loading_does_not_starve_a_snapshot(tmp_path: Path, monkeypatch: py
             merge(*arguments)
 
         monkeypatch.setattr(phases, "_merge_windows", slowly)
-        monkeypatch.setattr(phases, "_MOST_LISTED", 1)
+        monkeypatch.setattr(phases, "MOST_LISTED", 1)
         report = sync(simulator, tmp_path, strategy="snapshot", details="none", concurrency=2)
     assert report.sessions_new == 3_000
     assert sorted(key for (key,) in ask(tmp_path, "select session_key from sessions")) == sorted(world.keys())
