@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import requests
 import urllib3
+from isal import igzip, isal_zlib
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
@@ -213,11 +214,23 @@ class Transport:
         return Answer(
             status=response.status_code,
             content_type=response.headers.get("Content-Type", ""),
-            body=response.content,
+            body=_read_body(response),
             headers=response.headers,
             cookies={cookie.name: cookie.value or "" for cookie in response.cookies},
             cut_unseen=_is_cut_unseen(response),
         )
+
+
+def _read_body(response: requests.Response) -> bytes:
+    """The whole body; gzip by isal, which takes a third of the time that zlib does, with which urllib3 would do it."""
+    if response.headers.get("Content-Encoding", "").lower() != "gzip":
+        return response.content or b""
+    packed: bytes = response.raw.read(decode_content=False)
+    try:
+        body: bytes = igzip.decompress(packed)  # type: ignore[no-untyped-call]
+    except (OSError, EOFError, isal_zlib.error) as error:  # type: ignore[misc]
+        raise urllib3.exceptions.DecodeError("the body is no whole gzip stream") from error
+    return body
 
 
 def _is_cut_unseen(response: requests.Response) -> bool:

@@ -8,6 +8,7 @@ from cyclopts import App, CycloptsError
 
 from spsetl import __version__
 from spsetl.cli.complaint import complain, describe_defect
+from spsetl.cli.lean import spare_memory
 from spsetl.errors import SpsetlError
 from spsetl.seeing import configure_early, is_told_as_events
 
@@ -79,9 +80,9 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """The entry point of the command `spsetl`."""
-    # Read when Arrow is loaded. What many threads have freed, its own allocator keeps: a quarter of a sync's memory.
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    code = run(sys.argv[1:])
+    arguments = sys.argv[1:]
+    spare_memory(next(iter(arguments), ""))
+    code = run(arguments)
     if code == INTERRUPTED:
         # Threads that wait for an answer must not keep the user waiting; nothing that they hold is lost by this.
         sys.stdout.flush()
