@@ -49,3 +49,8 @@ def all_rows(folder: Path, *, lineage: bool = True) -> dict[str, list[Any]]:
     return {
         table.name: ask(folder, f"select *{left_out} from {table.name} order by all") for table in schema.COPIED_TABLES
     }
+
+
+def forget_snapshot(simulator: Simulator) -> None:
+    """A night passes between two syncs: the snapshot of the first has died."""
+    simulator.advance_clock(1000)

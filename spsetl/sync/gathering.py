@@ -11,10 +11,10 @@ from spsetl.warehouse.merge import Files
 
 # A killed sync fetches again what was not merged: never more than what came within so many seconds.
 _SECONDS: Final = 5.0
-# In a small copy merging is quick, and is better done while more is fetched than at the end: it may take a third of the
+# In a small copy merging is quick, and is better done while more is fetched than at the end: it may take a fifth of the
 # time.
 _LEAST_SECONDS: Final = 0.5
-_TIMES: Final = 2
+_TIMES: Final = 4
 _BYTES: Final = 8 * 2**20
 
 T = TypeVar("T")

@@ -141,8 +141,7 @@ def open_job(settings: Settings, *, kind: runs.RunKind, runner: StepRunner, prog
                 try:
                     yield job
                     with span("checkpoint"):
-                        work.checkpoint()
-                        work.read_all()
+                        work.finish()
                 finally:
                     job.steps.close()
             with span("publish"):
@@ -202,6 +201,7 @@ def _make_job(  # noqa: PLR0917 - the parts of a job, once
         ),
         appliance=run.appliance,
         run_id=run.run_id,
+        details=settings.details,
         concurrency=settings.concurrency,
         stopping=stopping,
     )

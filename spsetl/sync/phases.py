@@ -22,7 +22,7 @@ from spsetl.warehouse.work import naive_utc
 BATCH_SIZE = 250
 # Sessions that are merged together. Details of more are many rows, and their old ones lie scattered: DuckDB holds some
 # memory for each place where one is deleted.
-MOST_LISTED = 20_000
+MOST_LISTED = 50_000
 MOST_DETAILED = 2_000
 # A tiny copy loses a large share with each session that is cleaned up.
 _FEW_SESSIONS = 20

@@ -1,7 +1,9 @@
 """How the steps of a sync are run side by side: threads here, Prefect's tasks in `flows/`."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
 from typing import Protocol, TypeVar
 
 from spsetl.seeing.logs import carry
@@ -30,7 +32,7 @@ class StepRunner(Protocol):
 
 
 class ThreadRunner:
-    """Plain threads. No more than `workers` results wait to be taken, so that memory stays bounded."""
+    """Plain threads. Twice as many as work at once are under way or wait to be taken, so that memory stays bounded."""
 
     def map(
         self,
@@ -58,12 +60,15 @@ class ThreadRunner:
 def _run_all(
     pool: ThreadPoolExecutor, step: Callable[[Item], Result], items: Iterable[Item], workers: int
 ) -> Iterator[Result]:
+    """Begin others before each result is given: whoever takes one may be long with it."""
+    upcoming = iter(items)
     running: set[Future[Result]] = set()
-    for item in items:
-        running.add(pool.submit(step, item))
-        if len(running) >= workers:
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
-    while running:
-        done, running = wait(running, return_when=FIRST_COMPLETED)
-        yield from (future.result() for future in done)
+    finished: deque[Future[Result]] = deque()
+    while True:
+        free = min(workers - len(running), 2 * workers - len(running) - len(finished))
+        running.update(pool.submit(step, item) for item in islice(upcoming, free))
+        done, running = wait(running, timeout=0 if finished else None, return_when=FIRST_COMPLETED)
+        finished.extend(done)
+        if not finished:
+            return
+        yield finished.popleft().result()

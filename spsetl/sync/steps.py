@@ -89,6 +89,7 @@ class Steps:
         progress: Is told how far it is.
         appliance: Its name in the copy.
         run_id: The run.
+        details: The kinds that are fetched.
         budget: What may be spent on details.
         concurrency: Sessions whose details are fetched at the same time.
         stopping: Is set when the run is to stop.
@@ -105,6 +106,7 @@ class Steps:
         budget: Budget,
         appliance: str,
         run_id: str,
+        details: Sequence[str],
         concurrency: int,
         stopping: Event,
     ) -> None:
@@ -116,6 +118,7 @@ class Steps:
         self.budget = budget
         self.appliance = appliance
         self.run_id = run_id
+        self._details = details
         self._stopping = stopping
         self._reader = PageReader()
         self._turns = Turns()
@@ -235,7 +238,7 @@ class Steps:
         return self.lake.writer(appliance=self.appliance, run_id=self.run_id, part=part)
 
     def _flattener(self, known: dict[str, str] | None = None) -> Flattener:
-        return Flattener(appliance=self.appliance, run_id=self.run_id, known=known)
+        return Flattener(appliance=self.appliance, run_id=self.run_id, details=self._details, known=known)
 
 
 def _write_when_full(writer: LakeWriter, flattener: Flattener) -> None:

@@ -9,9 +9,11 @@ from typing import Final, Self
 import duckdb
 
 from spsetl.errors import StorageError
+from spsetl.seeing.logs import log
 from spsetl.warehouse.damage import explain_opening, explain_use
 from spsetl.warehouse.found import find_tables
-from spsetl.warehouse.publish import copy_database, replace_database
+from spsetl.warehouse.publish import copy_database, remove_database, replace_database
+from spsetl.warehouse.rewrite import is_wasteful, read_tables, write_anew
 from spsetl.warehouse.tables import create_tables, dress_tables, quote_text
 
 # DuckDB 2's own format opens in no 1.x, and BI drivers still embed 1.x.
@@ -20,7 +22,7 @@ STORAGE_VERSION: Final = "v1.2.0"
 MEMORY_LIMIT: Final = "128MB"
 _MUCH_MEMORY: Final = 64_000_000
 # What a commit does once the log would be longer than this.
-_LOGGING: Final = "set wal_autocheckpoint = '1GB'"
+_LOGGING: Final = "set wal_autocheckpoint = '64MB'"
 _CHECKPOINTING: Final = "set wal_autocheckpoint = '1KB'"
 
 
@@ -39,10 +41,14 @@ class WorkDatabase:
     def __init__(self, path: Path, *, published: Path) -> None:
         self.path = path
         self.published = published
+        self._anew = path.with_name("anew.duckdb")
+        self._is_written_anew = False
         self.connection: duckdb.DuckDBPyConnection
 
     def __enter__(self) -> Self:
         begin_from(self.published, self.path)
+        remove_database(self._anew)  # of a killed run
+        self._is_written_anew = False
         was_there = self.path.exists()
         self.connection = duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "threads": 2})
         try:
@@ -69,6 +75,8 @@ class WorkDatabase:
             StorageError: The disk is full, or the file cannot be written or read.
         """
         self.connection.close()
+        if self._is_written_anew and error is None:
+            replace_database(self.path, self._anew)
         if isinstance(error, duckdb.Error) and (explained := explain_use(self.path, error)) is not None:
             raise explained from error
 
@@ -109,7 +117,7 @@ class WorkDatabase:
     def _commit(self) -> None:
         """Into the log, or straight into the file where much was changed: until then it stays in memory."""
         run = self.connection.execute
-        [(used,)] = run("select sum(memory_usage_bytes) from duckdb_memory()").fetchall()
+        [(used,)] = run("select sum(memory_usage_bytes) from duckdb_memory() where tag <> 'IN_MEMORY_TABLE'").fetchall()
         if used <= _MUCH_MEMORY:
             run("commit")
             return
@@ -125,19 +133,31 @@ class WorkDatabase:
         self.connection.execute("checkpoint work")
 
     def read_all(self) -> None:
-        """Read every column of every table once, by which DuckDB checks every block of the file that holds rows.
-
-        A sync reads only what it needs: without this, a block that the disk has spoilt would be published unread.
+        """Read every value once: a sync reads only what it needs, and a spoilt block would be published unread.
 
         Raises:
             duckdb.Error: A block is damaged.
         """
-        tables = self.connection.execute(
-            "select schema_name, table_name from duckdb_tables() where database_name = 'work'"
-        ).fetchall()
-        for place, table in tables:
-            # A count of the same columns is answered without reading them.
-            self.connection.execute(f'select bit_xor(hash(t)) from "{place}"."{table}" as t').fetchall()  # noqa: S608 our names
+        read_tables(self.connection, "work")
+
+    def finish(self) -> None:
+        """The last thing before the file is published: it alone is the database, has not much free room, and was read.
+
+        Raises:
+            StorageError: What was written anew does not hold the same.
+            duckdb.Error: A block is damaged.
+        """
+        self.checkpoint()
+        if not is_wasteful(self.connection):
+            self.read_all()
+            return
+        try:
+            write_anew(self.connection, self._anew, storage_version=STORAGE_VERSION)
+        except duckdb.Error as error:  # no room for it: the file is as good as it was, unless a block is damaged
+            log.warning("the work database was not written anew", reason=type(error).__name__)
+            self.read_all()
+            return
+        self._is_written_anew = True
 
 
 def begin_from(published: Path, work: Path) -> None:

@@ -9,16 +9,11 @@ import pytest
 from spsetl.errors import VanishedError
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
 from tests.oracle import assert_equal_copy
-from tests.syncing import NAME, SMALL, all_rows, ask, sync
+from tests.syncing import NAME, SMALL, all_rows, ask, forget_snapshot, sync
 
 pytestmark = pytest.mark.usefixtures("without_waiting")
 
 strategies = pytest.mark.parametrize("strategy", ["windows", "snapshot"])
-
-
-def forget_snapshot(simulator: Simulator) -> None:
-    """A night passes between two syncs: the snapshot of the first has died."""
-    simulator.advance_clock(1000)
 
 
 @strategies
