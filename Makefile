@@ -68,7 +68,8 @@ e2e: $(MADE)
 soak: $(MADE)
 	$(RUN)python -m tests.soak
 
-bench: $(MADE) $(RIVALS_MADE)
+bench: $(MADE)
+	@$(MAKE) --no-print-directory --jobs 2 $(RIVALS_MADE)
 	$(RUN)python -m tests.benchmarks
 
 bi: $(MADE) $(SUPERSET_MADE)

@@ -4,9 +4,9 @@ They are strict. What is older, spelled with dots, or of another type does not f
 by `document`; the two ways know nothing of each other, and the law is that they say the same.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from keyword import iskeyword
 from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
@@ -32,6 +32,8 @@ _TYPES: Final[Mapping[Kind, Any]] = {
     Kind.JSON: _Json,
 }
 _MOST_LEARNED: Final = 200
+# Of others, some cannot be the name of a typed field, and some lead elsewhere.
+_WORD: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 Learned: TypeAlias = dict[str, "Learned"]
 """Keys that the schema does not know, each with those of the object that stands there; none for another value."""
@@ -90,9 +92,9 @@ class _Fields:
     scores: str = ""
     unknown: list[tuple[str, str]] = field(default_factory=list)
 
-    def declare(self, key: str, type_: Any, *, is_required: bool = False) -> str:
-        """Add one; gives its attribute."""
-        attribute = key if key.isidentifier() and not iskeyword(key) else f"field_{len(self.declared)}"
+    def declare(self, key: str, type_: Any, *, is_known: bool = True, is_required: bool = False) -> str:
+        """Add one; gives its attribute, which for what the schema knows is the key itself."""
+        attribute = key if is_known else f"unknown_{len(self.declared)}"
         given = {} if is_required else {"default": msgspec.UNSET}
         type_ = type_ if is_required else type_ | msgspec.UnsetType
         self.declared.append((attribute, type_, msgspec.field(name=key, **given)))
@@ -147,7 +149,7 @@ def _make_level(name: str, node: Node, learned: Learned) -> Level:
     for key, below in learned.items():
         if key not in node.children:
             type_ = _make_unknown(f"{name}_{len(fields.declared)}", below)
-            fields.unknown.append((fields.declare(key, type_), key))
+            fields.unknown.append((fields.declare(key, type_, is_known=False), key))
     made = msgspec.defstruct(name, fields.declared, forbid_unknown_fields=True, gc=False, kw_only=True)
     return Level(
         made,
@@ -185,18 +187,18 @@ def _make_unknown(name: str, learned: Learned) -> Any:
     """The type of what stands at a key that was learnt."""
     fields = _Fields()
     for key, below in learned.items():
-        fields.declare(key, _make_unknown(f"{name}_{len(fields.declared)}", below))
+        fields.declare(key, _make_unknown(f"{name}_{len(fields.declared)}", below), is_known=False)
     made: Any = msgspec.defstruct(name, fields.declared, forbid_unknown_fields=True, gc=False, kw_only=True)
     return _Scalar | list[_Scalar] | made
 
 
 def _learn(node: Node | None, content: Mapping[str, Any], learned: Learned) -> bool:
-    """Note what is not known of an object; whether anything of it is new. Keys with dots are left as they are."""
+    """Note what is not known of an object; whether anything of it is new. Keys that are no plain words stay odd."""
     is_new = False
     for key, value in content.items():
         entry = node.children.get(key) if node else None
         is_settled = isinstance(entry, Leaf) or (isinstance(entry, Node) and not _is_of_today(entry))
-        if is_settled or not key or "." in key:
+        if is_settled or not _WORD.fullmatch(key):
             continue
         below = learned.get(key, {})
         is_new_below = isinstance(value, dict) and _learn(entry if isinstance(entry, Node) else None, value, below)

@@ -42,7 +42,7 @@ def main() -> int:
     parser.add_argument("--only", choices=list(ROWS), action="append", help="only this row; several times")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each system; the median counts")
     parser.add_argument("--scale", type=float, default=1.0, help="0.1: a tenth of the sessions")
-    parser.add_argument("--minutes", type=float, default=25, help="after which no further round is begun")
+    parser.add_argument("--minutes", type=float, default=20, help="after which no further round is begun")
     parser.add_argument("--results", type=Path, default=Path("build/benchmark"))
     parser.add_argument("--folder", type=Path, default=None, help="for the copies; else one that is removed at the end")
     given = parser.parse_args()

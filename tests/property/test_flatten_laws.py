@@ -371,7 +371,30 @@ def test_whatever_comes_is_the_same_both_ways(pages: list[list[Any]]) -> None:
         check_both_ways(bodies, reader)
 
 
-@given(st.lists(st.dictionaries(st.sampled_from(["new", "client", "x", "a.b", ""]), ANYTHING, max_size=3), max_size=4))
+NAMES = st.sampled_from(
+    [
+        "new",
+        "client",
+        "x",
+        "a.b",
+        "",
+        'a"b',
+        "a\\b",
+        "class",
+        "__class__",
+        "unknown_0",
+        "é",
+        "\x00",
+        "-",
+        "1",
+        "layout",
+    ]
+)
+
+
+@given(
+    st.lists(st.dictionaries(NAMES, ANYTHING | st.dictionaries(NAMES, ANYTHING, max_size=2), max_size=3), max_size=4)
+)
 def test_what_is_learnt_is_the_same_both_ways(bodies: list[dict[str, Any]]) -> None:
     """Fields that nobody knows, of any type, in known objects and beside them."""
     reader = PageReader()
