@@ -62,6 +62,21 @@ def test_free_room_is_given_back(tmp_path: Path) -> None:
         assert not rewrite.is_wasteful(work.connection)
 
 
+def test_dead_rows_are_waste(tmp_path: Path) -> None:
+    """Rows deleted here and there free no block."""
+    with WorkDatabase(tmp_path / "work.duckdb", published=tmp_path / "none") as work:
+        run = work.connection.execute
+        run(
+            "insert into quarantine by name select r as session_key, sha256(r) as raw "
+            f"from (select range::varchar as r from range({ROWS}))"
+        )
+        work.checkpoint()
+        assert not rewrite.is_wasteful(work.connection)
+        run("delete from quarantine where session_key::bigint % 3 = 0")
+        work.checkpoint()
+        assert rewrite.is_wasteful(work.connection)
+
+
 def test_a_full_disk_leaves_the_file_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is as good as before, only larger."""
     work = fill(tmp_path)
@@ -98,8 +113,8 @@ def test_what_lacks_a_row_is_not_taken(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_nights_are_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the least free room, a sync publishes what was written anew; the next goes on from it."""
-    monkeypatch.setattr(rewrite, "_MOST_FREE_BLOCKS", 0)
-    monkeypatch.setattr(rewrite, "_MOST_FREE_SHARE", 0)
+    monkeypatch.setattr(rewrite, "_LEAST_BLOCKS", 0)
+    monkeypatch.setattr(rewrite, "_MOST_WASTE", 0)
     world = World(WorldSpec(sessions=60, days=6))
     with Simulator(world) as simulator:
         sync(simulator, tmp_path)
