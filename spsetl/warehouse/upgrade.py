@@ -26,6 +26,7 @@ _logger = logging.getLogger(__name__)
 _OLD: Final = "old"
 _PRIVATE: Final = "upgrade.duckdb"
 _NEW: Final = "__new"
+_HEADERS: Final = 3 * 4096  # bytes that every database of DuckDB begins with
 
 
 def upgrade_work(work: Path, *, published: Path, lake: Lake) -> None:
@@ -44,6 +45,8 @@ def upgrade_work(work: Path, *, published: Path, lake: Lake) -> None:
     """
     private = work.with_name(_PRIVATE)
     remove_database(private)
+    if work.exists() and _is_unfinished(work):
+        remove_database(work)
     if not (work.exists() or published.exists()):
         # What is fetched now would be put beside files that this version does not know.
         lake.require_known()
@@ -69,6 +72,11 @@ def upgrade_work(work: Path, *, published: Path, lake: Lake) -> None:
     else:
         _rebuild(work, private, lake)
     replace_database(work, private)
+
+
+def _is_unfinished(work: Path) -> bool:
+    """Whether it is what a run leaves that was killed while it made the file: nothing is in it."""
+    return work.stat().st_size < _HEADERS or not _look_at(work).columns
 
 
 def require_known(*databases: Path) -> None:

@@ -1,5 +1,6 @@
 """A run that was stopped is gone on with: nothing that was finished is asked for again."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -206,3 +207,18 @@ def test_a_failed_night_is_made_up_for(tmp_path: Path) -> None:
         sync(simulator, tmp_path)
     gone = before - set(world.keys())
     assert_equal_copy(world, tmp_path / "warehouse.duckdb", appliance=NAME, gone=gone)
+
+
+@pytest.mark.parametrize("size", [0, 4096, None])
+def test_a_sync_that_was_killed_while_it_made_the_work_database(size: int | None, tmp_path: Path) -> None:
+    """What it leaves has no tables, or not even all headers: the next one makes it anew."""
+    work = tmp_path / "work" / "warehouse.duckdb"
+    work.parent.mkdir()
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{work}' as work")
+    if size is not None:
+        os.truncate(work, size)
+    world = World(SMALL)
+    with Simulator(world) as simulator:
+        sync(simulator, tmp_path)
+    assert_equal_copy(world, tmp_path / "warehouse.duckdb", appliance=NAME)
