@@ -45,8 +45,8 @@ def upgrade_work(work: Path, *, published: Path, lake: Lake) -> None:
     """
     private = work.with_name(_PRIVATE)
     remove_database(private)
-    if work.exists() and _is_unfinished(work):
-        remove_database(work)
+    if work.exists() and not published.exists() and _is_unfinished(work):
+        remove_database(work)  # beside a published file it would be a copy of that: whole, or damaged
     if not (work.exists() or published.exists()):
         # What is fetched now would be put beside files that this version does not know.
         lake.require_known()
