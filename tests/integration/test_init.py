@@ -275,23 +275,38 @@ def converse(answers: list[tuple[str, bytes]]) -> tuple[int, str]:
     command = [sys.executable, "-c", PROGRAM]
     with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as program:
         os.close(theirs)
-        shown, seen = b"", 0
-        for question, answer in answers:
-            while question.encode() not in shown[seen:]:
-                more = read(ours)
-                assert more, shown.decode()
-                shown += more
-            seen = len(shown)
-            os.write(ours, answer)
-        while more := read(ours):
+        try:
+            shown = answer_all(ours, answers)
+            return program.wait(SECONDS), shown
+        finally:
+            program.kill()  # else a program that waits for more would be waited for
+            os.close(ours)
+
+
+def answer_all(terminal: int, answers: list[tuple[str, bytes]]) -> str:
+    """Answer each question when it has come; all that was shown, to the end of the program."""
+    shown, seen, answer = b"", 0, b""
+    for question, answer in answers:
+        while question.encode() not in shown[seen:]:
+            more = read(terminal)
+            assert more, shown.decode()
             shown += more
-        os.close(ours)
-        return program.wait(SECONDS), shown.decode()
+        seen = len(shown)
+        os.write(terminal, answer)
+    # Who presses Ctrl-C, and sees nothing happen, presses it again.
+    while more := read(terminal, again=answer if answer == b"\x03" else b""):
+        shown += more
+    return shown.decode()
 
 
-def read(terminal: int) -> bytes:
-    """What is shown next, nothing if the program has ended."""
-    assert select.select([terminal], [], [], SECONDS)[0]
+def read(terminal: int, *, again: bytes = b"") -> bytes:
+    """What is shown next, nothing if the program has ended; what may have come too early is typed again meanwhile."""
+    for _ in range(3):
+        if select.select([terminal], [], [], SECONDS / 3)[0]:
+            break
+        os.write(terminal, again)
+    else:
+        raise AssertionError("nothing is shown any more")
     try:
         return os.read(terminal, 4096)
     except OSError:  # Linux says so that nobody has the other side open
