@@ -226,6 +226,8 @@ def _read_body(response: requests.Response) -> bytes:
     if response.headers.get("Content-Encoding", "").lower() != "gzip":
         return response.content or b""
     packed: bytes = response.raw.read(decode_content=False)
+    if not packed:
+        return b""  # an error may have no body, and say gzip all the same
     try:
         body: bytes = igzip.decompress(packed)  # type: ignore[no-untyped-call]
     except (OSError, EOFError, isal_zlib.error) as error:  # type: ignore[misc]

@@ -6,8 +6,6 @@ from contextvars import copy_context
 from threading import Thread
 from typing import Any, Final, TypeVar
 
-import orjson
-
 from spsetl.access import Access
 from spsetl.appliance.client import Client
 from spsetl.errors import UnavailableError
@@ -51,14 +49,7 @@ class PunctualClient(Client):
         self._host = access.host
         self._seconds = timeout
 
-    def get(
-        self,
-        path: str,
-        params: Mapping[str, str | int] | None = None,
-        *,
-        kind: str,
-        decode: Callable[[bytes], Any] = orjson.loads,
-    ) -> Any:
+    def get(self, path: str, params: Mapping[str, str | int] | None = None, *, kind: str, **more: Any) -> Any:
         """As `Client.get`.
 
         Raises:
@@ -66,7 +57,7 @@ class PunctualClient(Client):
         """
         ask = super().get
         try:
-            return within(self._seconds, lambda: ask(path, params, kind=kind, decode=decode))
+            return within(self._seconds, lambda: ask(path, params, kind=kind, **more))
         except TimeoutError:
             self.stop()
             raise UnavailableError(

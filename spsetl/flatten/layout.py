@@ -7,7 +7,7 @@ by `document`; the two ways know nothing of each other, and the law is that they
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeAlias
 
 import msgspec
 
@@ -44,15 +44,9 @@ class Session(msgspec.Struct, gc=False):
 
     key: Annotated[str, msgspec.Meta(min_length=1)]
 
-    @property
-    def body(self) -> Any:
-        """What the layout makes of it."""
-        raise NotImplementedError
-
-    @property
-    def layout(self) -> "Layout":
-        """What the session's type is made of."""
-        raise NotImplementedError
+    if TYPE_CHECKING:  # each layout's own type has them
+        body: Any
+        layout: ClassVar["Layout"]
 
 
 class Score(msgspec.Struct, gc=False, forbid_unknown_fields=True):

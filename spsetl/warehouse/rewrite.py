@@ -60,7 +60,7 @@ def write_anew(connection: duckdb.DuckDBPyConnection, path: Path, *, storage_ver
                 raise StorageError(f"{path} does not hold what it was written from: check the disk, and run again")
         finally:
             run("detach anew")
-    except BaseException:
+    except BaseException:  # Ctrl-C too: half a database is of no use
         remove_database(path)
         raise
 

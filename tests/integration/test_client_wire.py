@@ -180,6 +180,17 @@ def test_half_an_answer_is_asked_for_again(wire: Wire, connect: Connect, broken:
     assert client.requests_by_kind == {"login": 1, "sessions": 3}
 
 
+def test_an_error_without_a_body_is_no_broken_answer(wire: Wire, connect: Connect) -> None:
+    """Also where its headers speak of gzip: it is not asked for again."""
+    client = connect()
+    wire.answers = [answer(b"", "404 Not Found", "Content-Encoding: gzip")]
+
+    with pytest.raises(BadAnswerError, match="404"):
+        client.get(PATH, kind="sessions")
+
+    assert client.requests_by_kind["sessions"] == 1
+
+
 def test_redirect_is_not_followed(wire: Wire, connect: Connect) -> None:
     """A redirect would carry the login away: it is an error that names its host."""
     wire.answers = [answer(b"", "302 Found", "Location: https://sso.example.com/login?key")]
