@@ -15,7 +15,6 @@ from spsetl.schema.fields import (
     LIST_FIELDS,
     SCORE_DETAILS,
 )
-from spsetl.schema.history import ADDED_COLUMNS, ADDED_TABLES, VERSION, WAREHOUSE_VERSION, require_known
 from spsetl.schema.policies import POLICIES
 from spsetl.schema.records import (
     APPLIANCES,
@@ -28,10 +27,9 @@ from spsetl.schema.records import (
 from spsetl.schema.sessions import SESSION_LISTS, SESSION_SCORES, SESSIONS
 from spsetl.schema.statuses import FETCHED, GONE, NOT_INDEXED, NOT_REQUESTED, PENDING
 from spsetl.schema.types import Column, Kind, Table
+from spsetl.schema.version import VERSION, WAREHOUSE_VERSION, require_known
 
 __all__ = [
-    "ADDED_COLUMNS",
-    "ADDED_TABLES",
     "ALERTS",
     "APPLIANCES",
     "BY_NAME",

@@ -93,6 +93,10 @@ class Job:
             sessions_missing=report.sessions_missing,
             quarantined=report.quarantined,
             requests_by_kind=report.requests,
+            misfits=report.misfits,
+            details_failed=report.details_failed,
+            details_gone=report.details_gone,
+            source_sessions=report.source_sessions,
             error=error,
         )
         with self.steps.lake.writer(appliance=self.appliance, run_id=self.run.run_id, part="run") as writer:

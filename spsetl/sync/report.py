@@ -17,8 +17,11 @@ class SyncReport:
         sessions_missing: Those of the copy that the appliance no longer has.
         rows: Rows written to the warehouse, by table.
         quarantined: Rows that could not be read.
+        misfits: Values that fit no column and went to `extra`, by table and field: `sessions.vault.available`.
+        source_sessions: Sessions by the appliance's own count, whatever their start_time; None if it was not counted.
         windows_differing: Windows in which the appliance counts other than it lists.
         counts_differing: Days and protocols of which a reconciliation could not make the copy equal.
+        details_gone: Details that the appliance has no more, sessions and kinds together.
         details_failed: Sessions whose details could not be fetched whole; they stay pending.
         details_pending: Sessions of the copy whose details are not fetched.
         requests: Requests sent, by kind.
@@ -35,8 +38,11 @@ class SyncReport:
     sessions_missing: int = 0
     rows: Counter[str] = field(default_factory=Counter)
     quarantined: int = 0
+    misfits: Counter[str] = field(default_factory=Counter)
+    source_sessions: int | None = None
     windows_differing: int = 0
     counts_differing: int = 0
+    details_gone: int = 0
     details_failed: int = 0
     details_pending: int = 0
     requests: Mapping[str, int] = field(default_factory=dict)
@@ -64,7 +70,10 @@ class SyncReport:
             },
             "rows": dict(sorted(self.rows.items())),
             "quarantined": self.quarantined,
+            "misfits": dict(sorted(self.misfits.items())),
+            "source_sessions": self.source_sessions,
             "windows_differing": self.windows_differing,
+            "details_gone": self.details_gone,
             "details_failed": self.details_failed,
             "details_pending": self.details_pending,
             "warnings": self.warnings,

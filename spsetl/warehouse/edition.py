@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import duckdb
 
+from spsetl import schema
 from spsetl.errors import StorageError, UsageError
 from spsetl.warehouse.complaints import one_line
 from spsetl.warehouse.damage import explain_opening, is_newer_format
-from spsetl.warehouse.former import FormerTables
-from spsetl.warehouse.found import find_tables
-from spsetl.warehouse.tables import quote_text
+from spsetl.warehouse.tables import find_tables, quote_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +43,8 @@ _STORAGE_ERRORS: Final = (
     duckdb.IOException,
     duckdb.SerializationException,
 )
+# What is asked for may have come with a newer version.
+_ABSENT: Final = (duckdb.CatalogException, duckdb.BinderException)
 # Arrow's reader gives DuckDB's errors as text alone.
 _KINDS: Final[dict[str, type[duckdb.Error]]] = {
     "Conversion Error": duckdb.ConversionException,
@@ -75,7 +76,7 @@ class Edition:
         # What does not fit into memory is nobody else's to read, so it gets a folder of its own.
         self._spill = TemporaryDirectory(prefix="spsetl-", ignore_cleanup_errors=True)
         try:
-            self._connection, self._former = _open(path, self._spill.name)
+            self._connection, self._older = _open(path, self._spill.name)
         except BaseException:
             self._spill.cleanup()
             raise
@@ -148,15 +149,17 @@ class Edition:
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute("use warehouse")
-                if self._former is not None:
-                    self._former.show(cursor)
                 _check_question(cursor, query)
                 yield cursor
         except _STORAGE_ERRORS as error:
             raise StorageError(f"cannot read {self.path}: {one_line(error)}") from error
         except duckdb.Error as error:
-            hint = "" if self._former is None else self._former.hint(error, self.path)
-            raise UsageError(f"{one_line(error)}{hint}") from error
+            is_of_version = self._older is not None and isinstance(error, _ABSENT)
+            hint = (
+                f"; {self.path} was published by an older spsetl (schema {self._older}; this one has "
+                f"{schema.VERSION}): run spsetl sync, which brings it up to date"
+            )
+            raise UsageError(f"{one_line(error)}{hint if is_of_version else ''}") from error
 
 
 def _check_question(connection: duckdb.DuckDBPyConnection, query: str) -> None:
@@ -179,8 +182,8 @@ def _with_duckdb_errors(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.Rec
         raise kind(str(error)) from error
 
 
-def _open(path: Path, spill: str) -> tuple[duckdb.DuckDBPyConnection, FormerTables | None]:
-    """The file, attached as warehouse; and how it is read, where an older spsetl has published it."""
+def _open(path: Path, spill: str) -> tuple[duckdb.DuckDBPyConnection, int | None]:
+    """The file, attached as warehouse; and the number of its schema, where an older spsetl has published it."""
     # A database of its own, that the file is attached to: `duckdb.connect(path)` would give the file that another
     # warehouse of this process has open under that path, though a newer one is published.
     offline: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
@@ -189,7 +192,7 @@ def _open(path: Path, spill: str) -> tuple[duckdb.DuckDBPyConnection, FormerTabl
         connection.execute(f"set temp_directory = {quote_text(spill)}")
         connection.execute("set global TimeZone = 'UTC'")
         connection.execute(f"attach {quote_text(str(path))} as warehouse (read_only)")
-        former = _check_tables(connection, path)
+        older = _check_tables(connection, path)
         for statement in _LOCKS:
             connection.execute(statement)
     except duckdb.Error as error:
@@ -203,12 +206,12 @@ def _open(path: Path, spill: str) -> tuple[duckdb.DuckDBPyConnection, FormerTabl
     except BaseException:
         connection.close()
         raise
-    return connection, former
+    return connection, older
 
 
-def _check_tables(connection: duckdb.DuckDBPyConnection, path: Path) -> FormerTables | None:
+def _check_tables(connection: duckdb.DuckDBPyConnection, path: Path) -> int | None:
     found = find_tables(connection, "warehouse")
     found.require_known(path)
     if not found.is_warehouse:
         raise StorageError(f"{path} is not a warehouse that this version of spsetl has published")
-    return None if found.is_complete else FormerTables(found)
+    return None if found.version == schema.VERSION else found.version

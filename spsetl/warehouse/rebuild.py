@@ -137,7 +137,8 @@ def _show_lake(connection: duckdb.DuckDBPyConnection, lake: Lake, table: schema.
     values = {name: f"l.{name}" for name in found}
     if files and table in _WITH_SESSION:
         values["run_id"] = f"coalesce({values.get('run_id', 'null')}, {_RUN_OF_FILE})"
-    columns = [f'cast({values.get(c.name, "null")} as {c.kind.sql_type}) as "{c.name}"' for c in table.columns]
+    # A draft of the schema had another type in a few columns: what does not convert was never right.
+    columns = [f'try_cast({values.get(c.name, "null")} as {c.kind.sql_type}) as "{c.name}"' for c in table.columns]
     columns += [f"l.{name}" if files else f"null as {name}" for name in place]
     wanted = f"semi join {only} o on l.appliance = o.appliance and l.session_key = o.session_key" if only else ""
     connection.execute(

@@ -44,6 +44,10 @@ class Outcome:
     sessions_missing: int
     quarantined: int
     requests_by_kind: Mapping[str, int]
+    misfits: Mapping[str, int]
+    details_failed: int
+    details_gone: int
+    source_sessions: int | None
     error: str | None = None
 
 
@@ -81,7 +85,6 @@ def _row(run: Run, outcome: Outcome | None) -> dict[str, Any]:
     }
     if outcome is None:
         return row
-    kinds = orjson.dumps(dict(outcome.requests_by_kind), option=orjson.OPT_SORT_KEYS).decode()
     return row | {
         "status": outcome.status,
         "finished_at": naive_utc(outcome.finished_at),
@@ -93,9 +96,17 @@ def _row(run: Run, outcome: Outcome | None) -> dict[str, Any]:
         "sessions_missing": outcome.sessions_missing,
         "quarantined": outcome.quarantined,
         "requests": sum(outcome.requests_by_kind.values()),
-        "requests_by_kind": kinds,
+        "requests_by_kind": _as_json(outcome.requests_by_kind),
+        "misfits": _as_json(outcome.misfits),
+        "details_failed": outcome.details_failed,
+        "details_gone": outcome.details_gone,
+        "source_sessions": outcome.source_sessions,
         "error": outcome.error,
     }
+
+
+def _as_json(counts: Mapping[str, int]) -> str:
+    return orjson.dumps(dict(counts), option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, row: Mapping[str, Any]) -> None:

@@ -1,12 +1,71 @@
-"""The tables of a work database: made, described, numbered, and with the macros beside them."""
+"""The tables of a warehouse: found, made, described, numbered, and with the macros beside them."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from graphlib import TopologicalSorter
+from pathlib import Path
 
 import duckdb
 
 from spsetl import __version__, schema
 from spsetl.queries import read_folder
+
+
+@dataclass(frozen=True)
+class FoundTables:
+    """The tables of one attached database, of whatever version of spsetl.
+
+    Attributes:
+        columns: The type of each column, by table, in their order.
+        version: The number of the schema; None where it does not say.
+        written_by: The version of spsetl that wrote it last, None where it does not say.
+    """
+
+    columns: Mapping[str, Mapping[str, str]]
+    version: int | None
+    written_by: str | None
+
+    def require_known(self, path: Path) -> None:
+        """Stop where a newer spsetl has written the file at `path`.
+
+        Raises:
+            NewerCopyError: Says which one is needed.
+        """
+        schema.require_known(str(path), self.version, self.written_by)
+
+    @property
+    def is_warehouse(self) -> bool:
+        """Whether this is a warehouse of any version: it says which."""
+        return self.version is not None and schema.SESSIONS.name in self.columns
+
+    @property
+    def are_of_now(self) -> bool:
+        """Whether they are the tables of this version, all of them and no other columns."""
+        return self.version in {None, schema.VERSION} and all(
+            list(self.columns.get(table.name, {}).items()) == [(c.name, c.kind.sql_type) for c in table.columns]
+            for table in schema.TABLES
+        )
+
+
+def find_tables(connection: duckdb.DuckDBPyConnection, database: str) -> FoundTables:
+    """The tables of a database that is attached under this name."""
+    rows = connection.execute(
+        "select table_name, column_name, data_type from duckdb_columns() "
+        "semi join duckdb_tables() t using (database_name, schema_name, table_name) "
+        "where database_name = $database and schema_name = 'main' order by table_name, column_index",
+        {"database": database},
+    ).fetchall()
+    columns: dict[str, dict[str, str]] = {}
+    for table, column, kind in rows:
+        columns.setdefault(table, {})[column] = kind
+    version, written_by = None, None
+    if set(schema.WAREHOUSE_VERSION.names) <= columns.get(schema.WAREHOUSE_VERSION.name, {}).keys():
+        version, written_by = connection.execute(
+            "select max(schema_version)::bigint, arg_max(spsetl_version, schema_version)::varchar "  # noqa: S608 our names
+            f'from "{database}".main.{schema.WAREHOUSE_VERSION.name}'
+        ).fetchall()[0]
+    return FoundTables(columns, version, written_by)
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection) -> None:

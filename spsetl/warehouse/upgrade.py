@@ -15,24 +15,21 @@ from spsetl import schema
 from spsetl.errors import StorageError
 from spsetl.lake import Lake
 from spsetl.warehouse.damage import explain_opening
-from spsetl.warehouse.found import FoundTables, find_tables
-from spsetl.warehouse.marts_models import SCHEMA
-from spsetl.warehouse.publish import copy_database, remove_database, replace_database
+from spsetl.warehouse.publish import remove_database, replace_database
 from spsetl.warehouse.rebuild import rebuild_tables
-from spsetl.warehouse.tables import quote_text
-from spsetl.warehouse.work import MEMORY_LIMIT, STORAGE_VERSION, WorkDatabase, begin_from
+from spsetl.warehouse.tables import FoundTables, find_tables, quote_text
+from spsetl.warehouse.work import MEMORY_LIMIT, WorkDatabase, begin_from
 
 _logger = logging.getLogger(__name__)
 _OLD: Final = "old"
 _PRIVATE: Final = "upgrade.duckdb"
-_NEW: Final = "__new"
 _HEADERS: Final = 3 * 4096  # bytes that every database of DuckDB begins with
 
 
 def upgrade_work(work: Path, *, published: Path, lake: Lake) -> None:
     """Bring the work database to this version's schema; one that has it is left alone.
 
-    What only lacks columns is copied with them; for any other difference all is made anew from the lake.
+    Any other is made anew from the lake, which holds all that was ever fetched.
 
     Args:
         work: The work database; where it is missing, a copy of the published one, if there is any.
@@ -57,20 +54,14 @@ def upgrade_work(work: Path, *, published: Path, lake: Lake) -> None:
     found.require_known(work)
     if found.are_of_now and found.version == schema.VERSION:
         return
-    way = "what is new is filled by this sync" if found.only_lack else "it is made anew from the lake"
     _logger.warning(
-        "%s was written by an older spsetl (schema %d; this one has %d): %s; readers keep the published file meanwhile",
+        "%s was written by an older spsetl (schema %s; this one has %d): it is made anew from the lake; readers keep "
+        "the published file meanwhile",
         work,
-        found.told_version,
+        found.version or "unknown",
         schema.VERSION,
-        way,
     )
-    if found.are_of_now:
-        return  # whole tables are missing: they are made where it is opened
-    if found.only_lack:
-        _copy(work, private, found)
-    else:
-        _rebuild(work, private, lake)
+    _rebuild(work, private, lake)
     replace_database(work, private)
 
 
@@ -107,39 +98,6 @@ def _opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             yield connection
     except duckdb.Error as error:
         raise explain_opening(path, error) from error
-
-
-def _copy(work: Path, private: Path, found: FoundTables) -> None:
-    """A copy, in which the tables that lack columns are replaced by such as have them."""
-    with _opened(work) as connection:
-        connection.execute(f"attach {quote_text(str(work))} as {_OLD} (storage_version '{STORAGE_VERSION}')")
-        connection.execute(f"checkpoint {_OLD}")  # what a log beside it holds is in the file then, and the log gone
-    copy_database(work, private)
-    with _opened(work) as connection:  # what is damaged in the copy is so in the work database
-        connection.execute("set preserve_insertion_order = false")
-        connection.execute(f"attach {quote_text(str(private))} as {_OLD} (storage_version '{STORAGE_VERSION}')")
-        connection.execute(f"use {_OLD}")
-        changed = [table for table in schema.TABLES if found.lacks_columns(table)]
-        for table in changed:
-            _make_complete(connection, table, found)
-        for table in changed:
-            connection.execute(f'drop table "{table.name}"')
-            connection.execute(f'alter table "{table.name}{_NEW}" rename to "{table.name}"')
-        # Both are made anew where it is opened, and where marts are built.
-        connection.execute(f"drop table if exists {schema.WAREHOUSE_VERSION.name}")
-        connection.execute(f"drop schema if exists {SCHEMA} cascade")
-        connection.execute(f"checkpoint {_OLD}")
-
-
-def _make_complete(connection: duckdb.DuckDBPyConnection, table: schema.Table, found: FoundTables) -> None:
-    """Beside a table of the current database another, with the same rows and all columns of this version."""
-    made = f'"{table.name}{_NEW}"'
-    connection.execute(f"create table {made} as {found.select_as_of_now(table)}")
-    counts = connection.execute(
-        f'select (select count(*) from {made}), (select count(*) from "{table.name}")'  # noqa: S608 our names
-    ).fetchone()
-    if counts is None or counts[0] != counts[1]:
-        raise StorageError(f"table {table.name} could not be copied whole {counts}: check the disk, and run again")
 
 
 def _rebuild(work: Path, private: Path, lake: Lake) -> None:

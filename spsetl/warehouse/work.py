@@ -11,10 +11,9 @@ import duckdb
 from spsetl.errors import StorageError
 from spsetl.seeing.logs import log
 from spsetl.warehouse.damage import explain_opening, explain_use
-from spsetl.warehouse.found import find_tables
 from spsetl.warehouse.publish import copy_database, remove_database, replace_database
 from spsetl.warehouse.rewrite import is_wasteful, read_tables, write_anew
-from spsetl.warehouse.tables import create_tables, dress_tables, quote_text
+from spsetl.warehouse.tables import create_tables, dress_tables, find_tables, quote_text
 
 # DuckDB 2's own format opens in no 1.x, and BI drivers still embed 1.x.
 STORAGE_VERSION: Final = "v1.2.0"
