@@ -156,6 +156,18 @@ def decode_list(answer: Any) -> SessionPage:
     )
 
 
+def check_session(answer: Any, key: str) -> None:
+    """See that it is the answer of this session ("Audited sessions").
+
+    Raises:
+        BadAnswerError: It has another shape, or is another session.
+    """
+    what = "a session"
+    _member(answer, "body", dict, what)
+    if answer.get("key", key) != key:
+        raise _undocumented(what, "not the key that was asked for")
+
+
 def decode_details(answer: Any, kind: DetailKind) -> DetailPage:
     """A page of a session's details; the guide's examples of channels call their items `channels`.
 

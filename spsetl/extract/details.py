@@ -8,11 +8,36 @@ where one is ignored, as the list does above 10000, the first page comes again, 
 from typing import Any, Final
 
 from spsetl.appliance.client import Client
-from spsetl.appliance.protocol import PAGE_LIMIT, DetailKind, DetailPage, decode_details, detail_path
-from spsetl.errors import IncompleteError
+from spsetl.appliance.protocol import (
+    PAGE_LIMIT,
+    DetailKind,
+    DetailPage,
+    check_session,
+    decode_details,
+    detail_path,
+    session_path,
+)
+from spsetl.errors import BadAnswerError, IncompleteError, NotFoundError
 
 # The guides show 1000 beside a default of 500; what the appliance makes of it, its `limit` and `next` tell.
 DETAIL_LIMIT: Final = 1000
+
+
+def has_session(client: Client, key: str) -> bool:
+    """Whether the appliance has this session; True, too, of a key that no path can be made of: nothing says it has not.
+
+    Raises:
+        BadAnswerError: It answers with something else.
+    """
+    try:
+        path = session_path(key)
+    except BadAnswerError:
+        return True
+    try:
+        check_session(client.get(path, kind="session"), key)
+    except NotFoundError:
+        return False
+    return True
 
 
 def fetch_details(client: Client, session_key: str, kind: DetailKind) -> list[Any]:
