@@ -8,7 +8,7 @@ appliance gives out one snapshot at a time: while another program holds it, wind
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
@@ -31,7 +31,7 @@ MOST_WAITS: Final = 12
 
 
 class Snapshots:
-    """The one snapshot that many walks share. Thread-safe.
+    """The one snapshot that many walks share. Thread-safe. `opened_at` is when the first of the run was asked for.
 
     The appliance gives the same snapshot again to the same user, address and User-Agent, however old it is. One that
     an earlier run has opened does not show what happened since; so each that is opened is written down, and counts as
@@ -47,6 +47,7 @@ class Snapshots:
     def __init__(self, client: Client, remembered: Path, *, waits: bool, sleep: Callable[[float], bool]) -> None:
         self.was_busy = False
         self.losses = 0
+        self.opened_at: datetime | None = None
         self._client = client
         self._remembered = remembered
         self._waits = waits
@@ -76,6 +77,7 @@ class Snapshots:
 
     def _open(self) -> str | None:
         for _ in range(MOST_WAITS):
+            asked_at = datetime.now(UTC)
             try:
                 snapshot = decode_snapshot(self._client.get(SNAPSHOT_PATH, kind="snapshot"))
             except RateLimitError:
@@ -85,6 +87,7 @@ class Snapshots:
                 return None
             if snapshot is not None and (snapshot in self._own or snapshot != self._last()):
                 self._remember(snapshot)
+                self.opened_at = self.opened_at or asked_at
                 return snapshot
             if not self._waits:
                 self.was_busy = True

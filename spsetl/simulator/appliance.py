@@ -104,7 +104,7 @@ class Appliance:
         fields = read_fields(params)
         if params.get("snapshot"):
             return self._list_snapshot(params, fields)
-        found = self.search.sorted_matches(read_filter(params))
+        found = self.search.listed(self.search.sorted_matches(read_filter(params)))
         total = min(len(found), quirks.result_limit)
         page = read_page(params, limit=quirks.page_limit, last_offset=quirks.result_limit)
         shown = found[page.offset : min(page.offset + page.limit, total)]
@@ -166,7 +166,9 @@ class Appliance:
         if not self.quirks.counts:
             raise not_found(request.path)
         count = len(self.search.matches(read_filter(request.params)))
-        return as_json({"count": max(0, count + self.quirks.count_drift)})
+        is_filtered = {"q", "start", "end"} & request.params.keys()
+        count += self.quirks.count_drift + (0 if is_filtered else self.quirks.without_start)
+        return as_json({"count": max(0, count)})
 
     def _stats(self, request: Request) -> Answer:
         if not self.quirks.stats:

@@ -34,6 +34,15 @@ class Quirks:
     count_drift: int = 0
     """So many sessions more, or fewer if negative, are in the answer of /_count than there are."""
 
+    unlisted_newest: int = 0
+    """The newest so many sessions are counted, and are in no list and no snapshot."""
+    without_start: int = 0
+    """So many more sessions have no start_time: only a count without any filter knows of them."""
+    bare_star: bool = True
+    """`q` understands a `*` for every session; else 400 InvalidQuery."""
+    matching_all: bool = True
+    """`q` understands `*:*` for every session; else 400 InvalidQuery."""
+
     # How it is spelled
     naming: Literal["recording", "psm"] = "recording"
     """psm: as 5.x writes it, psm.*, *.address, origin PSM, originator.address as one key with a dot."""

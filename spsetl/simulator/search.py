@@ -65,6 +65,13 @@ class Search:
         """All visible sessions by start_time, as they are now, whatever happens to them later."""
         return list(self.world.by_start())
 
+    def listed(self, found: list[Session]) -> list[Session]:
+        """Those that a list shows: all, but where the newest are left out."""
+        if not self._quirks.unlisted_newest:
+            return found
+        left_out = {session.key for session in self.world.by_start()[-self._quirks.unlisted_newest :]}
+        return [session for session in found if session.key not in left_out]
+
     def sorted_matches(self, wanted: Filter, *, among: list[Session] | None = None) -> list[Session]:
         """The sessions that pass, in the order asked for; by default the latest start first.
 

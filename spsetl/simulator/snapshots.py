@@ -48,7 +48,7 @@ class Snapshots:
             raise ApiError(429, "TooManySnapshots", "The snapshot quota is exceeded.", {"resource": SNAPSHOT_PATH})
         if live is None:
             live = self._live = _Snapshot(secrets.token_hex(16), holder, self._clock.now())
-            self._frozen = self._search.everything()
+            self._frozen = self._search.listed(self._search.everything())
         live.last_query = self._clock.now()
         return live.id
 

@@ -37,6 +37,7 @@ class World:
         self._now = to_ms(self.spec.now)
         self._sessions: dict[str, Session] = {}
         self._pending: dict[str, Session] = {}
+        self._twins: list[Session] = []
         self._next_number = 0
         self._sorted: list[Session] | None = None
         self._displays = Displays()
@@ -149,6 +150,17 @@ class World:
         """Makes so many sessions arrive, as `add` does, and returns their keys; all have these fields in common."""
         return self._arrive([None] * count, _by_path(fields, more))
 
+    def list_twice(self, key: str, start_time: datetime | str) -> None:
+        """Lists and counts a session a second time, as of another start_time; one index too many still has it.
+
+        Raises:
+            KeyError: no such session is visible.
+        """
+        with self.lock:
+            twin = self.find(key)._replace(number=self._take_numbers(1)[0])
+            self._twins.append(self._changed(twin, {"start_time": start_time}))
+            self._touch()
+
     def give_events(self, key: str, count: int) -> None:
         """Gives a session so many events in place of its own, whatever its index status; the revision grows.
 
@@ -207,7 +219,7 @@ class World:
         """All visible sessions by start_time, those of one time by number."""
         with self.lock:
             if self._sorted is None:
-                self._sorted = sorted(self._sessions.values(), key=attrgetter("start", "number"))
+                self._sorted = sorted([*self._sessions.values(), *self._twins], key=attrgetter("start", "number"))
             return self._sorted
 
     def displayed(self, session: Session) -> Displayed:

@@ -1,9 +1,9 @@
 """Reading one window: listing it, comparing it with the copy, and counting it by the appliance's own count."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
@@ -15,8 +15,8 @@ from spsetl.extract.windows import LIST_FIELDS, Tally
 from spsetl.warehouse.windows import DIFFERS, EQUAL, UNCOUNTED, WindowKind, WindowRecord
 from spsetl.warehouse.work import naive_utc
 
-_MOMENT = timedelta(microseconds=1)
-_SECOND = timedelta(seconds=1)
+# Where no count can prove that sessions are gone, so many of them are asked for by their keys.
+_ASKED_FOR: Final = 20
 
 
 class Walk(Protocol):
@@ -46,20 +46,31 @@ class WindowTask:
 
 @dataclass
 class _Listed:
-    """What one reading saw: keys, and of how many sessions the start_time could be read, with the last of these."""
+    """What one reading saw: keys, those with a start_time, and those that started before `end`, with their rows."""
 
+    end: datetime | None
     keys: set[str] = field(default_factory=set)
-    timed: int = 0
-    last: datetime | None = None
+    timed: set[str] = field(default_factory=set)
+    later: int = 0
+    rows: int = 0
 
     def note(self, item: Any) -> None:
         """One row that the list gave."""
         key, time = key_of(item), start_of(item)
-        if key is not None:
-            self.keys.add(key)
-        if key is not None and time is not None:
-            self.timed += 1
-            self.last = max(time, self.last or time)  # the parts of a split burst come one after the other
+        if key is None:
+            return
+        self.keys.add(key)
+        if time is None:
+            return
+        is_later = self.end is not None and time >= self.end
+        self.later += is_later and key not in self.timed
+        self.rows += not is_later
+        self.timed.add(key)
+
+    @property
+    def counted(self) -> int:
+        """How many sessions the appliance's count up to `end` is to say."""
+        return len(self.timed) - self.later
 
 
 class WindowReading:
@@ -70,6 +81,8 @@ class WindowReading:
         walk: How it is listed.
         walk_live: How it is listed when it is read again: a snapshot would show the same again.
         count: The appliance's own count of a window, None where it has none.
+        has_session: Whether the appliance has the session of this key.
+        now: The appliance's time at which what is walked was as it is shown; of the live list, if so asked.
         emit: Takes the whole sessions that may differ from the copy.
         advance: Is told how many rows were read.
     """
@@ -81,6 +94,8 @@ class WindowReading:
         walk: Walk,
         walk_live: Walk,
         count: Callable[[Window], int | None],
+        has_session: Callable[[str], bool],
+        now: Callable[[bool], datetime],
         emit: Callable[[list[Any]], None],
         advance: Callable[[int], None],
     ) -> None:
@@ -91,6 +106,8 @@ class WindowReading:
         self._walk = walk
         self._walk_live = walk_live
         self._count = count
+        self._has_session = has_session
+        self._now = now
         self._emit = emit
         self._advance = advance
 
@@ -101,58 +118,67 @@ class WindowReading:
 
     def run(self) -> WindowRecord:
         """Read the window; gives what sync_windows is to say of it."""
-        listed = self._read(self._walk)
+        listed = self._read(self._walk, is_live=False)
         source_count = self._count_listed(listed)
-        if source_count is not None and source_count != listed.timed:
+        if source_count is not None and source_count != listed.counted:
             # Sessions arrive and are cleaned up between the list and the count: what differs still is another matter.
-            listed = self._read(self._walk_live)
+            listed = self._read(self._walk_live, is_live=True)
             source_count = self._count_listed(listed)
-        is_equal = source_count == listed.timed
+        # A session that an appliance keeps twice is one, and counted twice.
+        is_equal = source_count in {listed.counted, listed.rows}
+        self.end = listed.end
+        self.verdict = UNCOUNTED if source_count is None else EQUAL if is_equal else DIFFERS
         return WindowRecord(
             kind=self.task.kind,
             window=self.task.window,
             requests=self.tally.requests,
             rows_received=self.tally.rows_received,
-            distinct_keys=listed.timed,
+            distinct_keys=len(listed.timed),
             source_count=source_count,
-            verdict=UNCOUNTED if source_count is None else EQUAL if is_equal else DIFFERS,
+            verdict=self.verdict,
             finished_at=datetime.now(UTC),
         )
 
     def missing(self, now: datetime, *, appliance: str, run_id: str) -> pa.RecordBatch | None:
-        """The sessions of the copy that no reading saw, as rows of missing_sessions; None if there is none."""
-        gone = [key for key, row in self.known.items() if not row.is_missing and key not in self.listed]
-        if not gone:
+        """The sessions of the copy that are gone for sure, as rows of missing_sessions; None if there is none."""
+        gone = self._unseen()
+        if not gone or self.verdict == DIFFERS or (self.verdict == UNCOUNTED and not self._are_gone(gone)):
             return None
-        window = self.task.window
         constants = {
             "appliance": appliance,
-            "window_start": naive_utc(window.start),
-            "window_end": window.end and naive_utc(window.end),
+            "window_start": naive_utc(self.task.window.start),
+            "window_end": self.end and naive_utc(self.end),
             "extracted_at": naive_utc(now),
             "run_id": run_id,
         }
         rows = [{"session_key": key, **constants} for key in gone]
         return pa.RecordBatch.from_pylist(rows, schema=schema.MISSING_SESSIONS.arrow_schema)
 
-    def _count_listed(self, listed: _Listed) -> int | None:
-        window = self.task.window
-        if self.task.kind == "open":
-            return None
-        if window.end is None and listed.last is not None:
-            # What started later than the last that was listed arrived meanwhile. Older appliances tell whole seconds.
-            window = Window(window.start, listed.last + (_MOMENT if listed.last.microsecond else _SECOND))
-        return self._count(window)
+    def _unseen(self) -> list[str]:
+        return [key for key, row in self.known.items() if not row.is_missing and key not in self.listed]
 
-    def _read(self, walk: Walk) -> _Listed:
-        listed = self._sweep(walk) if self.task.kind == "sweep" else None
+    def _are_gone(self, keys: Sequence[str]) -> bool:
+        """Ask for some of the sessions, from all over the window: a list that lacks a part of it lacks some of these."""
+        step = max(len(keys) // _ASKED_FOR, 1)
+        return not any(self._has_session(key) for key in (*keys[::step][:_ASKED_FOR], keys[-1]))
+
+    def _count_listed(self, listed: _Listed) -> int | None:
+        # Sessions that were not final are looked at one by one; a count is worth its request only where one is gone.
+        if self.task.kind == "open" and not self._unseen():
+            return None
+        return self._count(Window(self.task.window.start, listed.end))
+
+    def _read(self, walk: Walk, *, is_live: bool) -> _Listed:
+        # What starts after the reading began may or may not be listed, and counted.
+        end = self.task.window.end or self._now(is_live)
+        listed = self._sweep(walk, end) if self.task.kind == "sweep" else None
         if listed is None:
-            listed = self._list(walk, self.task.window)
+            listed = self._list(walk, self.task.window, end)
         self.listed |= listed.keys
         return listed
 
-    def _list(self, walk: Walk, window: Window) -> _Listed:
-        listed = _Listed()
+    def _list(self, walk: Walk, window: Window, end: datetime) -> _Listed:
+        listed = _Listed(end)
         for items in walk(window, self.tally, fields=LIST_FIELDS):
             for item in items:
                 listed.note(item)
@@ -161,9 +187,9 @@ class WindowReading:
             del items  # not kept while the next page is waited for
         return listed
 
-    def _sweep(self, walk: Walk) -> _Listed | None:
+    def _sweep(self, walk: Walk, end: datetime) -> _Listed | None:
         """Keys and revisions, and the pages that differ whole; None where all has to be read whole."""
-        listed, rows = _Listed(), []
+        listed, rows = _Listed(end), []
         for items in walk(self.task.window, self.tally, fields=SWEEP_FIELDS):
             seen = compare(items, self.known)
             if seen is None:
@@ -174,6 +200,6 @@ class WindowReading:
             self._advance(len(items))
         found: set[str] = set()
         for window in cluster((place, row.time) for place, row in enumerate(rows) if not row.is_known):
-            found |= self._list(walk, window).keys
+            found |= self._list(walk, window, end).keys
         differing = {row.key for row in rows if not row.is_known}
         return listed if differing <= found else None

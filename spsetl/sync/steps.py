@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
 from threading import Event
@@ -16,7 +16,7 @@ from spsetl.appliance.client import Client
 from spsetl.appliance.probe import Capabilities
 from spsetl.errors import IncompleteError, NotFoundError
 from spsetl.extract.counts import count_window
-from spsetl.extract.details import fetch_details
+from spsetl.extract.details import fetch_details, has_session
 from spsetl.extract.snapshot import Snapshots, walk_snapshot
 from spsetl.extract.windows import walk_window
 from spsetl.flatten import Flattener, PageReader
@@ -34,6 +34,8 @@ from spsetl.warehouse.windows import WindowRecord
 
 # Rows gathered before they are turned into Arrow: large enough for good Parquet, small enough for many at once.
 ROWS_IN_HAND = 1_000
+# An answer tells the appliance's time in whole seconds.
+_CLOCK_MARGIN = timedelta(seconds=1)
 # A session without a recording has none of these, and the appliance may say so with a 404.
 _CAN_BE_ABSENT = frozenset({"trail_downloads", "indexing"})
 
@@ -151,6 +153,8 @@ class Steps:
                 walk=walk,
                 walk_live=live,
                 count=partial(count_window, pages, self.capabilities),
+                has_session=partial(has_session, self.client),
+                now=self._source_now,
                 emit=lambda items: self._write_sessions(flattener, writer, items),
                 advance=partial(self.progress.advance, stage),
             )
@@ -160,6 +164,12 @@ class Steps:
             journal = {schema.SYNC_WINDOWS.name: record.as_batch(self.appliance, self.run_id)}
             writer.write(journal if gone is None else journal | {schema.MISSING_SESSIONS.name: gone})
         return FetchedWindow(record, writer.files, writer.rows.get(schema.SESSIONS.name, 0))
+
+    def _source_now(self, is_live: bool) -> datetime:
+        """By the appliance's clock, in whole seconds, as older ones tell times: now, or when the snapshot was opened."""
+        ahead = timedelta(seconds=self.client.clock_ahead or 0)
+        opened_at = self.snapshots.opened_at if self.snapshots and not is_live else None
+        return ((opened_at or datetime.now(UTC)) + ahead - _CLOCK_MARGIN).replace(microsecond=0)
 
     def _write_sessions(self, flattener: Flattener, writer: LakeWriter, items: Sequence[Any]) -> None:
         self._check_stopping()

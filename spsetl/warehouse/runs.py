@@ -1,7 +1,7 @@
 """What the runs did: sync_runs, whose last complete sync also holds the watermark."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -44,10 +44,10 @@ class Outcome:
     sessions_missing: int
     quarantined: int
     requests_by_kind: Mapping[str, int]
-    misfits: Mapping[str, int]
-    details_failed: int
-    details_gone: int
-    source_sessions: int | None
+    misfits: Mapping[str, int] = field(default_factory=dict)
+    details_failed: int = 0
+    details_gone: int = 0
+    source_sessions: int | None = None
     error: str | None = None
 
 

@@ -1,5 +1,5 @@
 -- The sessions whose row in the copy is to be replaced, and the state of their details then: one row per session.
--- The newest revision wins. Where there is no revision, or it stayed, another content that was fetched later wins.
+-- What the source said last wins, also where its revision went back (a restore); of one run, the newest revision.
 -- Details are fetched again when the revision moved; when the content did where there is none, or after it was gone.
 with compared as (
     select
@@ -20,10 +20,13 @@ with compared as (
         current_row.indexing_status,
         (current_row.session_key is null) as is_new,
         (incoming.row_hash is distinct from current_row.row_hash) as is_different,
-        coalesce(incoming.revision > current_row.revision, false) as is_newer_revision,
+        coalesce(incoming.revision <> current_row.revision, false) as is_other_revision,
         (incoming.revision is null or current_row.revision is null) as has_no_revision,
-        coalesce(incoming.revision = current_row.revision, false) as is_same_revision,
-        (incoming.extracted_at > current_row.extracted_at) as is_later,
+        case
+            when incoming.run_id = current_row.run_id and incoming.revision <> current_row.revision
+                then incoming.revision > current_row.revision
+            else incoming.extracted_at > current_row.extracted_at
+        end as is_later,
         coalesce(incoming.extracted_at > current_row.missing_since, false) as is_found_again
     from incoming_sessions as incoming
     left join sessions as current_row using (appliance, session_key)
@@ -34,14 +37,14 @@ replaced as (
         *,
         (
             is_new
-            or is_newer_revision
+            or is_other_revision
             or (is_different and (has_no_revision or is_found_again))
         ) as needs_details
     from compared
     where
         is_new
         or is_found_again
-        or (is_different and (is_newer_revision or ((has_no_revision or is_same_revision) and is_later)))
+        or (is_different and is_later)
 )
 
 select

@@ -1,10 +1,11 @@
--- What a window brought: one row per session, its newest revision; and where in the files it stands.
+-- What a run's windows brought: one row per session, its newest revision; and where in the files it stands.
 select
     appliance,
     session_key,
     revision,
     row_hash,
     extracted_at,
+    run_id,
     channels_status,
     events_status,
     alerts_status,

@@ -1,6 +1,6 @@
 -- The version of each session that won, and what became of its details meanwhile: one row per session.
--- The newest revision wins, and of one revision, or where there is none, what was fetched last; but what was fetched
--- after the session had been gone wins over all from before.
+-- What the source said last wins; of one run, the newest revision, and of one revision, or where there is none, what was
+-- fetched last.
 with versions as (
     select
         appliance,
@@ -16,10 +16,8 @@ with versions as (
         lag(extracted_at) over by_time as former_extracted_at,
         lag(start_time) over by_time as former_start_time,
         lag(row_hash) over by_time as former_hash,
-        row_number() over (
-            partition by appliance, session_key, revision
-            order by extracted_at, run_id
-        ) as place_in_revision
+        (lag(revision) over by_time is distinct from revision) as is_other_revision,
+        max(extracted_at) over (partition by appliance, session_key, run_id) as run_extracted_at
     from lake_sessions
     window by_time as (
         partition by appliance, session_key
@@ -45,10 +43,7 @@ returns as (
 ranked as (
     select
         versions.*,
-        (returns.file_index is not null and versions.row_hash is distinct from versions.former_hash) as is_anew,
-        max(case when returns.file_index is not null then versions.extracted_at end) over (
-            partition by versions.appliance, versions.session_key
-        ) as returned_at
+        (returns.file_index is not null and versions.row_hash is distinct from versions.former_hash) as is_anew
     from versions
     left join returns
         on versions.file_index = returns.file_index
@@ -67,10 +62,10 @@ placed as (
     window newest as (
         partition by appliance, session_key
         order by
-            coalesce(extracted_at >= returned_at, true) desc,
+            run_extracted_at desc,
+            run_id desc,
             revision desc nulls last,
-            extracted_at desc,
-            run_id desc
+            extracted_at desc
     )
 ),
 
@@ -80,19 +75,31 @@ compared as (
         -- When the session last said something else.
         max(case when row_hash is distinct from newest_hash then extracted_at end) over session_versions
             as other_content_at,
+        -- When the session last had another revision: what was fetched before is of another time.
+        max(case when revision is distinct from newest_revision then extracted_at end) over session_versions
+            as other_revision_at,
         -- When a new revision last began without events: those of older ones went then.
         max(
             case
-                when events_status = 'not_indexed' and (place_in_revision = 1 or revision is null or is_anew)
+                when events_status = 'not_indexed' and (is_other_revision or revision is null or is_anew)
                     then extracted_at
             end
-        ) over session_versions as events_gone_at,
-        -- A revision that once could have events is asked for them, whatever it says later.
-        bool_or(
-            revision = newest_revision and events_status <> 'not_indexed' and coalesce(extracted_at >= anew_at, true)
-        ) over session_versions as has_events
+        ) over session_versions as events_gone_at
     from placed
     window session_versions as (partition by appliance, session_key)
+),
+
+judged as (
+    select
+        *,
+        -- A revision that once could have events is asked for them, whatever it says later.
+        bool_or(
+            revision = newest_revision
+            and events_status <> 'not_indexed'
+            and coalesce(extracted_at >= anew_at, true)
+            and coalesce(extracted_at > other_revision_at, true)
+        ) over (partition by appliance, session_key) as has_events
+    from compared
 )
 
 select
@@ -106,8 +113,9 @@ select
     file_index,
     file_row_number,
     other_content_at,
+    other_revision_at,
     anew_at,
     events_gone_at,
     coalesce(has_events, false) as has_events
-from compared
+from judged
 where place = 1

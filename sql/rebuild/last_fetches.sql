@@ -28,7 +28,10 @@ select
         when
             coalesce(current_sessions.anew_at < fetches.extracted_at, true)
             and (
-                fetches.revision = current_sessions.revision
+                (
+                    fetches.revision = current_sessions.revision
+                    and coalesce(current_sessions.other_revision_at < fetches.extracted_at, true)
+                )
                 or (
                     (fetches.revision is null or current_sessions.revision is null)
                     and fetches.row_hash = current_sessions.row_hash

@@ -73,17 +73,17 @@ class State:
 class Change:
     """What became of a session since the last look at it, and how it was seen."""
 
-    moved: bool
+    moved: int
     touched: bool
     indexed: bool
     half: int
     seen: str
 
     def apply(self, state: State) -> State:
-        """What the appliance has then: its revision never falls."""
+        """What the appliance has then: its revision falls only after a restore."""
         if not (self.moved or self.touched):
             return state
-        revision = state.revision + 1 if self.moved and state.revision is not None else state.revision
+        revision = None if state.revision is None else max(state.revision + self.moved, 0)
         return replace(state, revision=revision, content=state.content + 1, indexed=self.indexed, half=self.half)
 
 
@@ -300,7 +300,7 @@ KEYS = ("a", "_b", "hides")
 SEEN = ("whole", "whole", "whole", "gone", "hopeless", "too new")
 changes = st.builds(
     Change,
-    moved=st.booleans(),
+    moved=st.sampled_from([0, 1, 1, -1]),
     touched=st.booleans(),
     indexed=st.booleans(),
     half=st.sampled_from([0, 0, 0, 1]),
