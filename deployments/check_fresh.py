@@ -15,6 +15,7 @@ from spsetl.errors import IncompleteError, SpsetlError
 from spsetl.settings import Settings, load_appliances
 
 HOURS = 26.0
+CLOCKS_DIFFER = timedelta(minutes=5)
 LAST_SYNCS = """
 select
     appliance,
@@ -60,6 +61,8 @@ def find_stale(
         at = last_syncs.get(appliance)
         if at is None:
             yield f"{appliance}: never synced whole"
+        elif at - now > CLOCKS_DIFFER:
+            yield f"{appliance}: last synced whole in the future: a clock was wrong"
         elif now - at > timedelta(hours=hours):
             yield f"{appliance}: not synced whole for {(now - at) / timedelta(hours=1):,.0f} hours"
 

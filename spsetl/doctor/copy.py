@@ -17,6 +17,7 @@ from spsetl.sync.places import Places
 from spsetl.sync.retention import as_rows, retention_query
 from spsetl.warehouse.reader import open_warehouse
 
+_CLOCKS_DIFFER: Final = timedelta(minutes=5)
 FRESH: Final = timedelta(hours=26)  # a night, and what a night may take longer than the last
 
 _OLD: Final = timedelta(days=7)
@@ -49,7 +50,7 @@ class Copy:
     @property
     def is_fresh(self) -> bool:
         """Whether the last complete sync is no older than a night."""
-        return self.last_sync is not None and datetime.now(UTC) - self.last_sync <= FRESH
+        return self.last_sync is not None and timedelta(0) <= datetime.now(UTC) - self.last_sync <= FRESH
 
 
 def read_copy(settings: Settings, appliance: str | None) -> Copy:
@@ -140,6 +141,9 @@ def check_last_sync(copy: Copy, now: datetime) -> Finding:
         text = "no sync was ever complete" + (f"; the last one: {failure}" if failure else "")
         return Finding(check, "yellow", text, "run spsetl sync", facts=facts)
     age = now - copy.last_sync
+    if age < -_CLOCKS_DIFFER:
+        advice = "set the clock right, then run spsetl sync"
+        return Finding(check, "red", "the last complete sync lies in the future", advice, _INCOMPLETE, facts=facts)
     text = f"complete {_ago(age)} ago" + (f"; the last one: {failure}" if failure else "")
     if age > _OLD:
         advice = "see why none was complete since: spsetl sync, and the log of what should start it at night"

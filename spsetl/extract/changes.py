@@ -7,14 +7,14 @@ from the copy is rare. So what is older than the look-back is swept, and only pa
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any, Final
 
 from spsetl.appliance.protocol import PAGE_LIMIT
 from spsetl.extract import split
 from spsetl.extract.listed import key_of, start_of, value_of
-from spsetl.extract.plan import EPOCH, Window, merge_overlaps, subtract
+from spsetl.extract.plan import EPOCH, Window, after, subtract
 
 # What the split of a burst needs is asked for, too.
 SWEEP_FIELDS: Final = ",".join(("start_time", "revision", *split.SPLIT_FIELDS))
@@ -24,7 +24,6 @@ SWEEP_WINDOW: Final = 10_000
 CLUSTER_SIZE: Final = PAGE_LIMIT - 1
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
-_MOMENT: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -73,12 +72,12 @@ def cluster(wanted: Iterable[tuple[int, datetime]]) -> list[Window]:
     last = EPOCH
     for place, time in wanted:
         if first is not None and place - first[0] >= CLUSTER_SIZE and time > last:
-            windows.append(Window(first[1], last + _MOMENT))
+            windows.append(Window(first[1], after(last)))
             first = None
         first = first or (place, time)
         last = time
     if first is not None:
-        windows.append(Window(first[1], last + _MOMENT))
+        windows.append(Window(first[1], after(last)))
     return windows
 
 
@@ -138,8 +137,3 @@ def last_reading(window: Window, readings: Sequence[tuple[Window, datetime]]) ->
         if not left:
             return moment
     return _NEVER
-
-
-def outside(windows: Iterable[Window], others: Iterable[Window]) -> list[Window]:
-    """What of the windows is in none of the others."""
-    return subtract(windows, merge_overlaps(others))

@@ -6,7 +6,7 @@ the literal reading ("Searching in the session database"). Otherwise there is no
 """
 
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from spsetl.appliance.probe import Capabilities
@@ -21,11 +21,13 @@ from spsetl.appliance.protocol import (
     decode_list,
 )
 from spsetl.appliance.times import format_range, format_time
-from spsetl.errors import NotFoundError
+from spsetl.errors import NotFoundError, TooManyBinsError
 from spsetl.extract.listed import Asks
 from spsetl.extract.plan import Window
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
+_LAST: Final = datetime.max.replace(tzinfo=UTC)
+_LAST_MILLISECOND: Final = 999_000
 _DAY: Final = "day"
 # How many times the later sessions are counted anew while they keep arriving.
 _TRIES: Final = 3
@@ -98,19 +100,31 @@ def fetch_daily_counts(
         start: The first moment, aware.
         end: The first moment after the range, aware.
 
+    A range of more days than the appliance gives bins is asked for in halves.
+
     Raises:
-        TooManyBinsError: The range has more days than the appliance gives bins.
         SpsetlError: As `Client.get`, but for a 404.
     """
     if capabilities.bin_size_parameter is None:
         return None
+    try:
+        return _fetch_days(client, capabilities.bin_size_parameter, start, end)
+    except TooManyBinsError:
+        middle = datetime.combine((start + (end - start) / 2).date(), time(), UTC)
+        if not start < middle < end:
+            return None
+    halves = [fetch_daily_counts(client, capabilities, *half) for half in ((start, middle), (middle, end))]
+    return None if None in halves else {day: n for half in halves if half for day, n in half.items()}
+
+
+def _fetch_days(client: Asks, bin_size_parameter: str, start: datetime, end: datetime) -> dict[date, int] | None:
     params: Params = {
         "field": "protocol",
         "size": _ALL_VALUES,
         "time_zone": "Etc/UTC",
         "start": format_time(_ceil(start)),
         "end": format_time(_ceil(end)),
-        capabilities.bin_size_parameter: _DAY,
+        bin_size_parameter: _DAY,
     }
     try:
         histogram = decode_histogram(client.get(HISTOGRAM_PATH, params, kind="histogram"))
@@ -159,5 +173,7 @@ def _count_listed(client: Asks, q: str | None) -> int | None:
 
 
 def _ceil(moment: datetime) -> datetime:
-    """The first whole millisecond at or after a moment, in UTC."""
-    return moment.astimezone(UTC) + timedelta(microseconds=-moment.microsecond % 1000)
+    """The first whole millisecond at or after a moment, in UTC; the last one that there is, at the end of all times."""
+    moment = moment.astimezone(UTC)
+    up = timedelta(microseconds=-moment.microsecond % 1000)
+    return moment + up if moment <= _LAST - up else moment.replace(microsecond=_LAST_MILLISECOND)

@@ -11,6 +11,8 @@ from typing import Final
 SMALLEST_WINDOW: Final = 2_500
 LARGEST_WINDOW: Final = 10_000
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST: Final = datetime.max.replace(tzinfo=UTC)
+_MOMENT: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,11 @@ class Window:
 
 def _stamp(time: datetime) -> str:
     return f"{time:%Y%m%dT%H%M%S}.{time.microsecond:06d}Z"
+
+
+def after(time: datetime) -> datetime | None:
+    """The first moment after a time; None at the end of all times, where sessions without a real one may stand."""
+    return time + _MOMENT if time < _LAST else None
 
 
 def plan_windows(start: datetime, bins: Sequence[tuple[datetime, int]], *, concurrency: int) -> list[Window]:
@@ -80,6 +87,11 @@ def subtract(windows: Iterable[Window], done: Iterable[Window]) -> list[Window]:
     return left
 
 
+def intersect(windows: Iterable[Window], others: Sequence[Window]) -> list[Window]:
+    """What of the windows is in any of the others, in the windows' order."""
+    return [part for window in windows for part in subtract([window], subtract([window], others))]
+
+
 def merge_overlaps(windows: Iterable[Window]) -> list[Window]:
     """The same moments in as few windows as can be, ascending."""
     merged: list[Window] = []
@@ -92,11 +104,3 @@ def merge_overlaps(windows: Iterable[Window]) -> list[Window]:
         elif last.end is not None:
             merged[-1] = Window(last.start, None if window.end is None else max(last.end, window.end))
     return merged
-
-
-def bin_size_for(bins: Sequence[tuple[datetime, int]]) -> str | None:
-    """The finer bin size that a second look needs, or None where days are fine enough."""
-    if not bins or max(count for _, count in bins) <= LARGEST_WINDOW:
-        return None
-    span = bins[-1][0] - bins[0][0]
-    return "hour" if span <= timedelta(days=400) else None

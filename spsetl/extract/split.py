@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from spsetl.appliance.times import format_range
 from spsetl.extract.listed import value_of
+from spsetl.extract.plan import EPOCH
 
 # In this order: few values first, so that few questions are needed.
 SPLIT_FIELDS: Final = (
@@ -51,7 +53,12 @@ def quote(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def partition(name: str, values: Counter[str | None]) -> Iterator[tuple[str, bool]]:
+# Every session, as appliances may spell it. Without one, Lucene lets a query that only denies match nothing; others
+# take it for everything else.
+EVERYTHING: Final = ("* AND ", "*:* AND ", f"{format_range(EPOCH, None)} AND ", "")
+
+
+def partition(name: str, values: Counter[str | None], everything: str) -> Iterator[tuple[str, bool]]:
     """Queries that together match every session, whatever its value: one a value, then one for all the rest.
 
     Yields:
@@ -60,15 +67,12 @@ def partition(name: str, values: Counter[str | None]) -> Iterator[tuple[str, boo
     seen = [value for value, _ in values.most_common() if value][:MOST_VALUES]
     for value in seen:
         yield f"{name}:{quote(value)}", False
-    yield without(name, seen), True
+    yield without(name, seen, everything), True
 
 
-def without(name: str, values: Sequence[str]) -> str:
-    """The query for every session that has none of these values, or none at all.
-
-    It begins with `*`, every session, since Lucene lets a query that only denies match nothing.
-    """
-    return f"* AND NOT ({' OR '.join(f'{name}:{quote(value)}' for value in values)})"
+def without(name: str, values: Sequence[str], everything: str) -> str:
+    """The query for every session that has none of these values, or none at all."""
+    return f"{everything}NOT ({' OR '.join(f'{name}:{quote(value)}' for value in values)})"
 
 
 def both(first: str | None, second: str) -> str:

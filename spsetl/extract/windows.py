@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from spsetl.appliance.protocol import PAGE_LIMIT, RESULT_CAP, ListQuery, SessionPage, decode_list
-from spsetl.errors import BadAnswerError, ShiftingListError, UnsplittableError
+from spsetl.errors import BadAnswerError, QueryError, ShiftingListError, UnsplittableError
 from spsetl.extract import split
 from spsetl.extract.listed import Asks, key_of, mark_of, start_of
 from spsetl.extract.plan import Window
@@ -84,6 +84,7 @@ class _Walker:
         self.window = window
         self.tally = tally
         self.split_seen: set[str] = set()
+        self.everything: str | None = None
 
     def walk(self, anchor: datetime, query: str | None, fields: Sequence[str], rests: int = 0) -> Iterator[list[Any]]:
         """Walk from an anchor to the window's end, segment by segment.
@@ -216,31 +217,42 @@ class _Walker:
             )
         self.split_seen |= segment.seen | segment.keys_at_last
         values = segment.values[name]
-        self._check_complement(segment, name, values)
+        everything = self._find_everything(segment, name, values)
         others = [other for other in fields if other != name]
-        for clause, is_rest in split.partition(name, values):
+        for clause, is_rest in split.partition(name, values, everything):
             again = is_rest and rests < split.MOST_RESTS
             query = split.both(segment.query, clause)
             yield from self.walk(segment.anchor, query, fields if again else others, rests + is_rest)
 
-    def _check_complement(self, segment: _Segment, name: str, values: Mapping[str | None, int]) -> None:
-        """See that the appliance understands `NOT` as everything else: the split's completeness hangs on it."""
+    def _find_everything(self, segment: _Segment, name: str, values: Mapping[str | None, int]) -> str:
+        """How the appliance spells every session, so that `NOT` means all others: the split's completeness hangs on it.
+
+        Raises:
+            UnsplittableError: It understands no spelling, or leaves some sessions out with each.
+        """
         common = next(value for value in values if value)
         others = sum(count for value, count in values.items() if (value or "").lower() != common.lower())
-        query = ListQuery(
-            fields="",
-            start=segment.anchor,
-            sort="start_time",
-            q=split.both(segment.query, split.without(name, [common])),
-            limit=1,
-        )
-        self.tally.requests += 1
-        page = decode_list(self.client.get(query.path, query.params, kind="list"))
-        if page.match_count is None or page.match_count < min(others, RESULT_CAP):
-            raise UnsplittableError(
-                f"more than {RESULT_CAP} sessions started at {segment.anchor.astimezone(UTC).isoformat()}, and the "
-                f"appliance's answer to a query by {name} leaves some out: nothing was published"
+        for everything in split.EVERYTHING if self.everything is None else (self.everything,):
+            query = ListQuery(
+                fields="",
+                start=segment.anchor,
+                sort="start_time",
+                q=split.both(segment.query, split.without(name, [common], everything)),
+                limit=1,
             )
+            self.tally.requests += 1
+            try:
+                page = decode_list(self.client.get(query.path, query.params, kind="list"))
+            except QueryError:
+                continue
+            if page.match_count is not None and page.match_count >= min(others, RESULT_CAP):
+                self.everything = everything
+                return everything
+        raise UnsplittableError(
+            f"more than {RESULT_CAP} sessions started at {segment.anchor.astimezone(UTC).isoformat()}, and the "
+            f"appliance understands no query for all of them but some by {name}: nothing was published; "
+            "ask its administrator what these sessions are"
+        )
 
 
 def _is_last(page: SessionPage, offset: int) -> bool:

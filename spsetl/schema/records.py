@@ -32,6 +32,11 @@ SYNC_RUNS: Final = Table(
         made("strategy", Kind.TEXT, "How the list was walked: windows or snapshot"),
         made("started_at", Kind.TIMESTAMP, "When the sync began (UTC)"),
         made("finished_at", Kind.TIMESTAMP, "When the sync ended (UTC)"),
+        made(
+            "ordered_at",
+            Kind.TIMESTAMP,
+            "The run's end in the order of runs: what later ones fetch is extracted after it, whatever the clock said",
+        ),
         made("seconds", Kind.DOUBLE, "How long it took, in seconds"),
         made("range_start", Kind.TIMESTAMP, "Sessions that started at or after this were listed (UTC); NULL for all"),
         made("range_end", Kind.TIMESTAMP, "Up to this start_time (UTC), exclusive; NULL for no end"),
@@ -42,6 +47,7 @@ SYNC_RUNS: Final = Table(
         made("sessions_new", Kind.INTEGER, "Of these, sessions that were not in the copy"),
         made("sessions_changed", Kind.INTEGER, "Of these, sessions that had changed"),
         made("sessions_missing", Kind.INTEGER, "Sessions of the copy that the appliance has no more"),
+        made("sessions_moved", Kind.INTEGER, "Sessions that were listed under another start_time than before, or two"),
         made("quarantined", Kind.INTEGER, "Rows that could not be read in this sync"),
         made("misfits", Kind.JSON, "Values that fit no column and went to extra, counted by table and field, as JSON"),
         made("details_failed", Kind.INTEGER, "Sessions whose details could not be fetched whole"),
@@ -80,7 +86,8 @@ SYNC_WINDOWS: Final = Table(
         made(
             "verdict",
             Kind.TEXT,
-            "equal (distinct_keys is source_count), differs (also after reading again), uncounted, or doubted (a drop "
+            "equal (of what started before it was read, as many as source_count), differs (also after reading again), "
+            "uncounted, or doubted (a drop "
             "stopped the sync)",
         ),
         made("finished_at", Kind.TIMESTAMP, "When the window was read (UTC)"),

@@ -28,7 +28,9 @@ class Query(NamedTuple):
     rest: Predicate | None
 
 
-def read_query(text: str, *, date_ranges: bool = True) -> Query:
+def read_query(
+    text: str, *, date_ranges: bool = True, bare_star: bool = True, matching_all: bool = True, bare_not: bool = True
+) -> Query:
     """An expression taken apart, for a list that is sorted by start_time; means the same as `compile_query`.
 
     Raises:
@@ -37,8 +39,23 @@ def read_query(text: str, *, date_ranges: bool = True) -> Query:
     root = parse_query(text)
     if not date_ranges:
         refuse_date_ranges(root)
+    _refuse_everything(root, bare_star=bare_star, matching_all=matching_all)
     starts, others = split_starts(root)
+    if not bare_not and isinstance(root, tree.Not | tree.Prohibit):
+        return Query(starts, lambda _: False)
     return Query(starts, _all([_predicate(node, _ANY) for node in others]) if others else None)
+
+
+def _refuse_everything(node: tree.Item, *, bare_star: bool, matching_all: bool) -> None:
+    """Refuses the spellings of every session that this appliance does not know."""
+    if isinstance(node, tree.SearchField):
+        if not matching_all and node.name == _ANY:
+            raise _unsupported(node)
+        return
+    if not bare_star and isinstance(node, tree.Word) and node.value == _ANY:
+        raise _unsupported(node)
+    for child in node.children:
+        _refuse_everything(child, bare_star=bare_star, matching_all=matching_all)
 
 
 def compile_query(text: str) -> Predicate:

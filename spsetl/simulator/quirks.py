@@ -43,6 +43,9 @@ class Quirks:
     matching_all: bool = True
     """`q` understands `*:*` for every session; else 400 InvalidQuery."""
 
+    bare_not: bool = True
+    """A `q` that only denies matches all others; else nothing, as in Lucene."""
+
     # How it is spelled
     naming: Literal["recording", "psm"] = "recording"
     """psm: as 5.x writes it, psm.*, *.address, origin PSM, originator.address as one key with a dot."""

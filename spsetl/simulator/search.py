@@ -120,7 +120,14 @@ class Search:
         """Those of the sessions by start_time that pass an expression."""
         from spsetl.simulator.query import read_query  # noqa: PLC0415 - luqum is slow to import and seldom needed
 
-        query = read_query(q, date_ranges=self._quirks.date_ranges)
+        quirks = self._quirks
+        query = read_query(
+            q,
+            date_ranges=quirks.date_ranges,
+            bare_star=quirks.bare_star,
+            matching_all=quirks.matching_all,
+            bare_not=quirks.bare_not,
+        )
         first, last = query.starts
         sessions = sessions[bisect_left(sessions, first, key=_start) : bisect_right(sessions, last, key=_start)]
         passes = query.rest

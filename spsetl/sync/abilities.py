@@ -27,7 +27,7 @@ def ensure_capabilities(work: WorkDatabase, client: Client, appliance: str) -> C
         known, since = kept
         is_complete = None not in (known.has_revision, known.has_date_ranges, known.reading)
         version = decode_info(client.get(INFO_PATH, kind="info"))
-        if is_complete and version == known.firmware_version and now - since < PROBE_AGAIN:
+        if is_complete and version == known.firmware_version and timedelta(0) <= now - since < PROBE_AGAIN:
             return known
     found = probe(client)
     keep_capabilities(work, appliance, found, now=now)

@@ -26,7 +26,7 @@ from spsetl.sync.places import Places
 from spsetl.sync.progress import Progress, say
 from spsetl.sync.report import SyncReport
 from spsetl.sync.runner import StepRunner
-from spsetl.sync.steps import Steps
+from spsetl.sync.steps import RunClock, Steps
 from spsetl.sync.watching import Watch, watch_run
 from spsetl.warehouse import checks, details, runs
 from spsetl.warehouse.marts import build_marts
@@ -85,12 +85,14 @@ class Job:
         outcome = runs.Outcome(
             status=status,
             finished_at=datetime.now(UTC),
+            ordered_at=self.steps.clock.now(),
             seconds=report.seconds,
             watermark=min(newest, self.run.started_at) if newest and is_watermark else None,
             sessions_seen=report.sessions_seen,
             sessions_new=report.sessions_new,
             sessions_changed=report.sessions_changed,
             sessions_missing=report.sessions_missing,
+            sessions_moved=report.sessions_moved,
             quarantined=report.quarantined,
             requests_by_kind=report.requests,
             misfits=report.misfits,
@@ -196,6 +198,7 @@ def _make_job(  # noqa: PLR0917 - the parts of a job, once
         client,
         lake,
         progress,
+        clock=RunClock(runs.fetch_newest_order(work)),
         capabilities=capabilities,
         snapshots=share_snapshot(settings, places, client, run.appliance, stopping) if is_snapshot else None,
         budget=Budget.of(

@@ -7,7 +7,8 @@ from functools import partial
 
 from spsetl import schema
 from spsetl.errors import IncompleteError, VanishedError
-from spsetl.extract.plan import Window
+from spsetl.extract.counts import count_all, count_window
+from spsetl.extract.plan import EPOCH, Window
 from spsetl.seeing.logs import log
 from spsetl.seeing.spans import span
 from spsetl.sync.gathering import Gathering, gather_files
@@ -16,7 +17,6 @@ from spsetl.sync.reading import WindowTask
 from spsetl.sync.steps import FetchedBatch, FetchedWindow, batches_of
 from spsetl.warehouse import details, merge, runs
 from spsetl.warehouse.windows import DIFFERS, WindowKind, WindowRecord, doubt_windows, record_window
-from spsetl.warehouse.work import naive_utc
 
 # Sessions whose details make one step: a second or two of requests.
 BATCH_SIZE = 250
@@ -69,6 +69,7 @@ def _merge_windows(job: Job, windows: Sequence[FetchedWindow]) -> None:
             )
         for fetched in windows:
             record_window(connection, fetched.record, appliance=job.appliance, run_id=job.run.run_id)
+        runs.add_moved(connection, job.run, merged.moved)
     log.info(
         "windows merged",
         windows=len(windows),
@@ -80,6 +81,7 @@ def _merge_windows(job: Job, windows: Sequence[FetchedWindow]) -> None:
     report.sessions_new += merged.new
     report.sessions_changed += merged.changed
     report.sessions_missing += merged.missing
+    report.sessions_moved += merged.moved
     report.quarantined += merged.quarantined
     report.rows[schema.SESSIONS.name] += merged.new + merged.changed
     for record in (fetched.record for fetched in windows):
@@ -109,24 +111,41 @@ def _tell_window(record: WindowRecord, *, rows: int) -> None:
     )
 
 
+def compare_totals(job: Job, counted: int | None) -> None:
+    """Compare the copy with the appliance's count of all sessions, which knows of those that no window can list.
+
+    Args:
+        job: The run.
+        counted: What it counted while the run read; None where it cannot say.
+    """
+    if counted is not None and counted != runs.count_present(job.work, job.appliance):
+        counted = count_all(job.client, job.steps.capabilities)
+    job.report.source_sessions = counted
+    if counted is None or counted == runs.count_present(job.work, job.appliance):
+        return
+    started = count_window(job.client, job.steps.capabilities, Window(EPOCH, None))
+    if started is None or started >= counted:
+        return  # what arrived or went since; what a window should have had, its own count has told
+    job.report.sessions_without_start = counted - started
+    job.report.warnings.append(
+        f"{counted - started:,} sessions of the appliance have no start_time that a window can list: they are not in "
+        "the copy; ask the appliance's administrator what they are"
+    )
+
+
 def require_presence(job: Job, *, accept_missing: bool) -> None:
     """Stop if too many sessions vanished since the last complete sync: rather a right was lost than so much data.
+
+    What the appliance's clean-up was due to remove does not count.
 
     Raises:
         VanishedError: More than `most_missing` percent, and nobody has accepted it.
     """
-    since = runs.fetch_last_done(job.work, job.appliance)
-    counted = job.work.connection.execute(
-        "select count(*) filter (missing_since is null), "
-        "count(*) filter (missing_since > coalesce($since::timestamp, timestamp '1970-01-01')) "
-        "from sessions where appliance = $appliance",
-        {"appliance": job.appliance, "since": since and naive_utc(since)},
-    ).fetchone()
-    present, gone = counted or (0, 0)
+    present, gone = runs.count_vanished(job.work, job.appliance)
     limit = job.settings.most_missing
     if accept_missing or gone <= _FEW_SESSIONS or 100 * gone <= limit * (present + gone):
         return
-    doubt_windows(job.work, job.appliance, since=since)
+    doubt_windows(job.work, job.appliance, since=runs.fetch_last_done(job.work, job.appliance))
     raise VanishedError(
         f"{gone:,} of {present + gone:,} sessions are gone from the appliance since the last sync, more than "
         f"{limit:g} %: nothing was published; see whether the user has lost the right to see them, or run once "

@@ -4,7 +4,6 @@ All that the user may read is read in each sync: 28 requests, beside thousands f
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
@@ -51,7 +50,7 @@ def _copy_policies(job: Job) -> None:
 def _fetch(job: Job, known: KnownPolicies) -> FetchedPolicies:
     found = fetch_configuration(job.steps.client, concurrency=job.settings.concurrency)
     run_id = job.run.run_id
-    rows = compare_policies(found, known, now=datetime.now(UTC), appliance=job.appliance, run_id=run_id)
+    rows = compare_policies(found, known, now=job.steps.clock.now(), appliance=job.appliance, run_id=run_id)
     with job.steps.lake.writer(appliance=job.appliance, run_id=run_id, part="policies") as writer:
         if rows.num_rows:
             writer.write({schema.POLICIES.name: rows})

@@ -158,7 +158,7 @@ class WindowReading:
         return [key for key, row in self.known.items() if not row.is_missing and key not in self.listed]
 
     def _are_gone(self, keys: Sequence[str]) -> bool:
-        """Ask for some of the sessions, from all over the window: a list that lacks a part of it lacks some of these."""
+        """Ask for some of the sessions, from all over the window: a list that lacks a part lacks some of these."""
         step = max(len(keys) // _ASKED_FOR, 1)
         return not any(self._has_session(key) for key in (*keys[::step][:_ASKED_FOR], keys[-1]))
 

@@ -15,9 +15,11 @@ class SyncReport:
         sessions_new: Those that were not in the copy.
         sessions_changed: Those that had changed.
         sessions_missing: Those of the copy that the appliance no longer has.
+        sessions_moved: Those that were listed under another start_time than before, or under two.
         rows: Rows written to the warehouse, by table.
         quarantined: Rows that could not be read.
         misfits: Values that fit no column and went to `extra`, by table and field: `sessions.vault.available`.
+        sessions_without_start: Of these, sessions that no window can list, since they have no start_time.
         source_sessions: Sessions by the appliance's own count, whatever their start_time; None if it was not counted.
         windows_differing: Windows in which the appliance counts other than it lists.
         counts_differing: Days and protocols of which a reconciliation could not make the copy equal.
@@ -36,10 +38,12 @@ class SyncReport:
     sessions_new: int = 0
     sessions_changed: int = 0
     sessions_missing: int = 0
+    sessions_moved: int = 0
     rows: Counter[str] = field(default_factory=Counter)
     quarantined: int = 0
     misfits: Counter[str] = field(default_factory=Counter)
     source_sessions: int | None = None
+    sessions_without_start: int = 0
     windows_differing: int = 0
     counts_differing: int = 0
     details_gone: int = 0
@@ -53,7 +57,9 @@ class SyncReport:
     @property
     def is_complete(self) -> bool:
         """Whether the copy is known to equal the appliance, but for details that wait."""
-        return not (self.details_failed or self.windows_differing or self.counts_differing)
+        return not (
+            self.details_failed or self.windows_differing or self.counts_differing or self.sessions_without_start
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The object that `sync --json` ends with."""

@@ -3,20 +3,21 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from spsetl.extract.counts import count_all
 from spsetl.extract.plan import EPOCH, Window
 from spsetl.lake import Lake
 from spsetl.seeing.spans import span
 from spsetl.settings import Settings
+from spsetl.sync.abilities import ensure_capabilities
 from spsetl.sync.copy import open_work
 from spsetl.sync.job import Job, connect, open_job, prepare
 from spsetl.sync.lock import hold_lock
-from spsetl.sync.phases import fetch_details, read_windows, require_presence
+from spsetl.sync.phases import compare_totals, fetch_details, read_windows, require_presence
 from spsetl.sync.planning import Range, plan_backfill, plan_changes, plan_lists
 from spsetl.sync.policies import copy_policies, warn_of_cleanup
 from spsetl.sync.progress import Progress, Silence
 from spsetl.sync.report import SyncReport
 from spsetl.sync.runner import StepRunner
-from spsetl.warehouse.windows import WindowKind
 
 
 def run_sync(settings: Settings, *, runner: StepRunner, progress: Progress, accept_missing: bool = False) -> SyncReport:
@@ -35,24 +36,39 @@ def run_sync(settings: Settings, *, runner: StepRunner, progress: Progress, acce
     """
     with open_job(settings, kind="sync", runner=runner, progress=progress) as job:
         with span("plan"):
-            planned = plan_lists(job.work, job.client, job.appliance, settings)
+            planned = plan_lists(job.work, job.client, job.steps.capabilities, job.appliance, settings)
         with job.recorded(_start_of(planned), None):
             read_windows(job, "list", planned.windows)
-            _read_changes(job, planned.windows)
-            require_presence(job, accept_missing=accept_missing)
+            source_sessions = count_all(job.client, job.steps.capabilities)
+            _read_changes(job, planned, source_sessions)
+            compare_totals(job, source_sessions)
             copy_policies(job)
+            # Before a refusal: what the appliance removes meanwhile has no details any more.
             fetch_details(job)
+            require_presence(job, accept_missing=accept_missing)
         warn_of_cleanup(job)
     return job.report
 
 
-def _read_changes(job: Job, listed: Sequence[Window]) -> None:
+def _read_changes(job: Job, listed: Range, source_sessions: int | None) -> None:
     """Look at what was not listed: all of it, or what is due tonight and what can change by itself."""
-    sweep, waiting = plan_changes(job.work, job.appliance, job.settings, listed, now=datetime.now(UTC))
-    # Where the list does not give the revision, what is swept is read whole, and a hash stands in for it.
-    kind: WindowKind = "list" if job.steps.capabilities.has_revision is False else "sweep"
-    read_windows(job, kind, sweep.windows)
+    sweep, waiting = plan_changes(
+        job.work,
+        job.client,
+        job.steps.capabilities,
+        job.appliance,
+        settings=job.settings,
+        listed=listed,
+        source_sessions=source_sessions,
+        now=datetime.now(UTC),
+    )
+    _sweep(job, sweep.windows)
     read_windows(job, "open", waiting)
+
+
+def _sweep(job: Job, windows: Sequence[Window]) -> None:
+    # Where the list does not give the revision, what is swept is read whole, and a hash stands in for it.
+    read_windows(job, "list" if job.steps.capabilities.has_revision is False else "sweep", windows)
 
 
 def run_backfill(
@@ -60,7 +76,7 @@ def run_backfill(
 ) -> SyncReport:
     """Read one range of start_time whole, the newest first, with its details, and publish it.
 
-    One that was stopped is gone on with: what it had read is not read again.
+    One that was stopped is gone on with: of what it had read only what differs is read again.
 
     Args:
         settings: What to read, and where to.
@@ -74,11 +90,14 @@ def run_backfill(
     """
     with open_job(settings, kind="backfill", runner=runner, progress=progress) as job:
         with span("plan"):
-            planned = plan_backfill(job.work, job.client, job.appliance, settings, start=start, end=end)
+            planned = plan_backfill(
+                job.work, job.client, job.steps.capabilities, job.appliance, settings, start=start, end=end
+            )
         with job.recorded(start, end):
             read_windows(job, "list", planned.windows)
-            require_presence(job, accept_missing=False)
+            _sweep(job, planned.stale)
             fetch_details(job, start=start, end=end)
+            require_presence(job, accept_missing=False)
     return job.report
 
 
@@ -90,7 +109,8 @@ def plan_sync(settings: Settings) -> list[Window]:
         connect(settings, access, places, Silence()) as client,
         open_work(places, Lake(places.lake)) as work,
     ):
-        return list(plan_lists(work, client, access.appliance, settings).windows)
+        capabilities = ensure_capabilities(work, client, access.appliance)
+        return list(plan_lists(work, client, capabilities, access.appliance, settings).windows)
 
 
 def _start_of(planned: Range) -> datetime | None:

@@ -16,6 +16,7 @@ from spsetl.warehouse.reader import open_warehouse
 from spsetl.warehouse.work import aware_utc
 
 _SECONDS_OF_AN_HOUR: Final = 3600
+_CLOCKS_DIFFER: Final = 300  # seconds
 
 
 @dataclass(frozen=True)
@@ -111,16 +112,18 @@ def _appliance(name: str, row: Mapping[str, Any], last_runs: Sequence[LastRun], 
 
 
 def _is_older(age: float | None, hours: float) -> bool:
-    return age is None or age > hours * _SECONDS_OF_AN_HOUR
+    # What lies in the future was written under a wrong clock: nobody knows how old it is.
+    return age is None or not -_CLOCKS_DIFFER <= age <= hours * _SECONDS_OF_AN_HOUR
 
 
 def _stale(one: Mapping[str, Any]) -> str:
     age, name = one["age_seconds"], one["appliance"]
-    head = (
-        f"{name}: no sync was ever complete"
-        if age is None
-        else (f"{name}: the last complete sync was {age / _SECONDS_OF_AN_HOUR:,.1f} hours ago")
-    )
+    if age is None:
+        head = f"{name}: no sync was ever complete"
+    elif age < 0:
+        head = f"{name}: the last complete sync lies in the future: a clock was wrong"
+    else:
+        head = f"{name}: the last complete sync was {age / _SECONDS_OF_AN_HOUR:,.1f} hours ago"
     run = one["last_run"]
     if run and run["error"]:
         return f"{head}; the last {run['kind']} failed with exit code {run['exit_code']}: {run['error']}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
-from threading import Event
+from threading import Event, Lock
 from typing import Any
 
 import pyarrow as pa
@@ -36,8 +36,28 @@ from spsetl.warehouse.windows import WindowRecord
 ROWS_IN_HAND = 1_000
 # An answer tells the appliance's time in whole seconds.
 _CLOCK_MARGIN = timedelta(seconds=1)
+_TICK = timedelta(microseconds=1)
 # A session without a recording has none of these, and the appliance may say so with a 404.
 _CAN_BE_ABSENT = frozenset({"trail_downloads", "indexing"})
+
+
+class RunClock:
+    """The time by which a run orders what it fetches: after all that earlier runs have, also where a clock was ahead.
+
+    Args:
+        after: The last moment of the runs before, None where there was none.
+    """
+
+    def __init__(self, after: datetime | None) -> None:
+        self._last = after
+        self._lock = Lock()
+
+    def now(self) -> datetime:
+        """Aware UTC; never before what it gave last."""
+        with self._lock:
+            now = datetime.now(UTC)
+            self._last = now if self._last is None or now > self._last else self._last + _TICK
+            return self._last
 
 
 class Stopped(Exception):  # noqa: N818 not an error: the user asked for it
@@ -88,6 +108,7 @@ class Steps:
         capabilities: What it can do.
         snapshots: What is walked instead of the live list, if anything.
         lake: Where the rows go.
+        clock: Says when they were fetched.
         progress: Is told how far it is.
         appliance: Its name in the copy.
         run_id: The run.
@@ -103,6 +124,7 @@ class Steps:
         lake: Lake,
         progress: Progress,
         *,
+        clock: RunClock,
         capabilities: Capabilities,
         snapshots: Snapshots | None,
         budget: Budget,
@@ -115,6 +137,7 @@ class Steps:
         self.client = client
         self.lake = lake
         self.progress = progress
+        self.clock = clock
         self.capabilities = capabilities
         self.snapshots = snapshots
         self.budget = budget
@@ -160,20 +183,20 @@ class Steps:
             )
             flattener = self._flattener(known=reading.known_hashes)
             record = reading.run()
-            gone = reading.missing(record.finished_at, appliance=self.appliance, run_id=self.run_id)
+            gone = reading.missing(self.clock.now(), appliance=self.appliance, run_id=self.run_id)
             journal = {schema.SYNC_WINDOWS.name: record.as_batch(self.appliance, self.run_id)}
             writer.write(journal if gone is None else journal | {schema.MISSING_SESSIONS.name: gone})
         return FetchedWindow(record, writer.files, writer.rows.get(schema.SESSIONS.name, 0))
 
     def _source_now(self, is_live: bool) -> datetime:
-        """By the appliance's clock, in whole seconds, as older ones tell times: now, or when the snapshot was opened."""
+        """By the appliance's clock, in whole seconds, as some tell times: now, or when the snapshot was opened."""
         ahead = timedelta(seconds=self.client.clock_ahead or 0)
         opened_at = self.snapshots.opened_at if self.snapshots and not is_live else None
         return ((opened_at or datetime.now(UTC)) + ahead - _CLOCK_MARGIN).replace(microsecond=0)
 
     def _write_sessions(self, flattener: Flattener, writer: LakeWriter, items: Sequence[Any]) -> None:
         self._check_stopping()
-        flattener.add_sessions(items, extracted_at=datetime.now(UTC))
+        flattener.add_sessions(items, extracted_at=self.clock.now())
         writer.write(flattener.take())
 
     def fetch_batch(self, batch: Batch) -> FetchedBatch:
@@ -188,7 +211,7 @@ class Steps:
         with self._writer(f"details-{batch.number:06d}") as writer:
             flattener = self._flattener()
             for fetched in self._pool.map(carry(self._fetch_session), batch.sessions):
-                now = datetime.now(UTC)
+                now = self.clock.now()
                 for kind, rows in fetched.items.items():
                     flattener.add_details(schema.BY_NAME[kind], fetched.session.session_key, rows, extracted_at=now)
                 if fetched.statuses:

@@ -18,11 +18,12 @@ Files = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True)
 class MergedSessions:
-    """What merging a window did: rows read, and how many sessions were new, changed, missing or unreadable."""
+    """What merging windows did: rows read, and how many sessions were new, changed, moved, missing or unreadable."""
 
     rows_read: int
     new: int
     changed: int
+    moved: int
     missing: int
     quarantined: int
 
@@ -44,19 +45,20 @@ def merge_sessions(connection: duckdb.DuckDBPyConnection, files: Files) -> Merge
     """Merge the sessions of one window, inside the caller's transaction."""
     quarantined = merge_quarantine(connection, files)
     sessions = list(files.get(schema.SESSIONS.name, ()))
-    rows_read = new = changed = 0
+    rows_read = new = changed = moved = 0
     if sessions:
-        rows_read, new, changed = _merge_rows(connection, files, sessions)
+        rows_read, new, changed, moved = _merge_rows(connection, files, sessions)
     missing = _mark_missing(connection, list(files.get(schema.MISSING_SESSIONS.name, ())))
-    return MergedSessions(rows_read, new, changed, missing, quarantined)
+    return MergedSessions(rows_read, new, changed, moved, missing, quarantined)
 
 
-def _merge_rows(connection: duckdb.DuckDBPyConnection, files: Files, sessions: list[str]) -> tuple[int, int, int]:
-    """Rows read, sessions that were new, and that were replaced."""
+def _merge_rows(connection: duckdb.DuckDBPyConnection, files: Files, sessions: list[str]) -> tuple[int, int, int, int]:
+    """Rows read, sessions that were new, that were replaced, and that have more than one start_time."""
     incoming = read_statement("merge", "incoming_sessions")
     connection.execute(f"create or replace temp table incoming_sessions as {incoming}", {"files": sessions})
     changed = read_statement("merge", "changed_sessions")
     connection.execute(f"create or replace temp table changed_sessions as {changed}")
+    moved = connection.execute(read_statement("merge", "moved_sessions"), {"files": sessions}).fetchone()
     _replace_sessions(connection, sessions)
     for table in (schema.SESSION_LISTS, schema.SESSION_SCORES):
         # A file can hold several versions of a session: only the rows of the one that won are its lists and scores.
@@ -76,7 +78,7 @@ def _merge_rows(connection: duckdb.DuckDBPyConnection, files: Files, sessions: l
         "from changed_sessions",
         {"files": sessions},
     ).fetchone()
-    return counts or (0, 0, 0)
+    return (*(counts or (0, 0, 0)), *(moved or (0,)))
 
 
 def _replace_sessions(connection: duckdb.DuckDBPyConnection, files: list[str]) -> None:

@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Literal
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
 
 import duckdb
 import orjson
 import pyarrow as pa
 
 from spsetl import schema
+from spsetl.queries import read_statement
 from spsetl.warehouse.details import count_pending
 from spsetl.warehouse.work import WorkDatabase, aware_utc, naive_utc
+
+# A run from the future had a wrong clock: nobody knows when it really was.
+_DONE: Final = "appliance = $appliance and status = 'done' and kind = 'sync' and started_at <= $now"
 
 RunKind = Literal["sync", "backfill", "reconcile"]
 
@@ -36,6 +40,7 @@ class Outcome:
 
     status: str
     finished_at: datetime
+    ordered_at: datetime
     seconds: float
     watermark: datetime | None
     sessions_seen: int
@@ -47,6 +52,7 @@ class Outcome:
     misfits: Mapping[str, int] = field(default_factory=dict)
     details_failed: int = 0
     details_gone: int = 0
+    sessions_moved: int = 0
     source_sessions: int | None = None
     error: str | None = None
 
@@ -88,12 +94,14 @@ def _row(run: Run, outcome: Outcome | None) -> dict[str, Any]:
     return row | {
         "status": outcome.status,
         "finished_at": naive_utc(outcome.finished_at),
+        "ordered_at": naive_utc(outcome.ordered_at),
         "seconds": outcome.seconds,
         "watermark": outcome.watermark and naive_utc(outcome.watermark),
         "sessions_seen": outcome.sessions_seen,
         "sessions_new": outcome.sessions_new,
         "sessions_changed": outcome.sessions_changed,
         "sessions_missing": outcome.sessions_missing,
+        "sessions_moved": outcome.sessions_moved,
         "quarantined": outcome.quarantined,
         "requests": sum(outcome.requests_by_kind.values()),
         "requests_by_kind": _as_json(outcome.requests_by_kind),
@@ -117,30 +125,58 @@ def _insert(connection: duckdb.DuckDBPyConnection, row: Mapping[str, Any]) -> No
 
 def fetch_watermark(work: WorkDatabase, appliance: str) -> datetime | None:
     """Where the last complete sync of this appliance got to (aware UTC), or None before the first."""
-    return _moment(
-        work,
-        "select max(watermark) from sync_runs where appliance = $appliance and status = 'done' and kind = 'sync'",
-        appliance,
-    )
+    return _moment(work, f"select max(watermark) from sync_runs where {_DONE}", appliance)  # noqa: S608 ours
 
 
 def fetch_last_done(work: WorkDatabase, appliance: str) -> datetime | None:
     """When the last complete sync of this appliance began (aware UTC), or None before the first."""
-    return _moment(
-        work,
-        "select max(started_at) from sync_runs where appliance = $appliance and status = 'done' and kind = 'sync'",
-        appliance,
-    )
+    return _moment(work, f"select max(started_at) from sync_runs where {_DONE}", appliance)  # noqa: S608 ours
 
 
 def fetch_newest_start(work: WorkDatabase, appliance: str) -> datetime | None:
-    """The newest start_time of the copy (aware UTC), or None while it is empty."""
-    return _moment(work, "select max(start_time) from sessions where appliance = $appliance", appliance)
+    """The newest start_time of the copy (aware UTC), now at the latest; or None while it is empty."""
+    return _moment(work, "select max(least(start_time, $now)) from sessions where appliance = $appliance", appliance)
 
 
 def _moment(work: WorkDatabase, query: str, appliance: str) -> datetime | None:
-    row = work.connection.execute(query, {"appliance": appliance}).fetchone()
+    values = {"appliance": appliance, "now": naive_utc(datetime.now(UTC))}
+    row = work.connection.execute(query, values).fetchone()
     return aware_utc(row[0]) if row and row[0] else None
+
+
+def fetch_newest_order(work: WorkDatabase) -> datetime | None:
+    """The last moment (aware UTC) at which anything of the copy was fetched or marked, by the clock of its run."""
+    tables = (schema.SESSIONS, *schema.DETAIL_TABLES, schema.POLICIES)
+    parts = ", ".join(f"(select max(extracted_at) from {table.name})" for table in tables)  # noqa: S608 our names
+    row = work.connection.execute(
+        f"select greatest({parts}, (select max(missing_since) from sessions), "  # noqa: S608 our names
+        "(select max(ordered_at) from sync_runs))"
+    ).fetchone()
+    return aware_utc(row[0]) if row and row[0] else None
+
+
+def add_moved(connection: duckdb.DuckDBPyConnection, run: Run, moved: int) -> None:
+    """Say of a run under way how many more sessions had two start_times: the checks need it before it ends."""
+    if moved:
+        connection.execute(
+            "update sync_runs set sessions_moved = coalesce(sessions_moved, 0) + $moved where run_id = $run_id",
+            {"moved": moved, "run_id": run.run_id},
+        )
+
+
+def count_present(work: WorkDatabase, appliance: str) -> int:
+    """How many sessions of the copy the appliance had when they were last looked for."""
+    row = work.connection.execute(
+        "select count(*) from sessions where appliance = $appliance and missing_since is null", {"appliance": appliance}
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def count_vanished(work: WorkDatabase, appliance: str) -> tuple[int, int]:
+    """How many sessions are there, and how many have gone since the last complete sync without having been due."""
+    values = {"appliance": appliance, "now": naive_utc(datetime.now(UTC))}
+    row = work.connection.execute(read_statement("merge", "vanished_sessions"), values).fetchone()
+    return row or (0, 0)
 
 
 def count_sessions_since(work: WorkDatabase, appliance: str, start: datetime) -> int:
@@ -171,12 +207,12 @@ def fetch_copy_figures(work: WorkDatabase, appliance: str) -> CopyFigures:
             (
                 select max(finished_at)
                 from sync_runs
-                where appliance = $appliance and status = 'done' and kind = 'sync'
+                where appliance = $appliance and status = 'done' and kind = 'sync' and started_at <= $now
             ),
             (select count(*) from sessions where appliance = $appliance),
             (select count(*) from quarantine where appliance = $appliance)
         """,
-        {"appliance": appliance},
+        {"appliance": appliance, "now": naive_utc(datetime.now(UTC))},
     ).fetchone()
     succeeded_at, sessions, quarantined = row or (None, 0, 0)
     return CopyFigures(

@@ -1,7 +1,7 @@
 """Which windows of start_time were read, when, and what the appliance's own count said: sync_windows."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import duckdb
@@ -98,12 +98,14 @@ def fetch_read_windows(
             and w.kind in ('list', 'sweep')
             and w.verdict is distinct from 'doubted'
             and ($since::timestamp is null or w.finished_at > $since::timestamp)
+            and w.finished_at <= $now::timestamp  -- else its clock was wrong, and nobody knows when that was
             and (not $of_unfinished_syncs or (r.kind = 'sync' and r.status <> 'done'))
         order by w.finished_at desc
         """,
         {
             "appliance": appliance,
             "since": since and naive_utc(since),
+            "now": naive_utc(datetime.now(UTC)),
             "of_unfinished_syncs": of_unfinished_syncs,
         },
     ).fetchall()

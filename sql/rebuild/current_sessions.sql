@@ -1,6 +1,6 @@
 -- The version of each session that won, and what became of its details meanwhile: one row per session.
--- What the source said last wins; of one run, the newest revision, and of one revision, or where there is none, what was
--- fetched last.
+-- What the source said last wins; of one run, the newest revision, and of one revision, or where there is none, what
+-- was fetched last.
 with versions as (
     select
         appliance,

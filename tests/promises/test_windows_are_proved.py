@@ -1,8 +1,9 @@
-"""A window counts as read only when the appliance's own count of it says so; what is gone, only where that was proved."""
+"""A window counts as read only when the appliance's own count says so; what is gone, only where that was proved."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -96,9 +97,14 @@ def test_a_key_that_is_listed_twice_is_one_session(tmp_path: Path) -> None:
     world = World(SPEC)
     twice = world.keys()[5]
     world.list_twice(twice, world.session(world.keys()[50])["body"]["start_time"])
-    with Simulator(world) as simulator:
+    with (
+        Simulator(world) as simulator,
+        patch("spsetl.extract.plan.SMALLEST_WINDOW", 10),
+        patch("spsetl.extract.plan.LARGEST_WINDOW", 20),
+    ):
         report = sync(simulator, tmp_path, strategy="windows")
         assert report.published
+        assert ask(tmp_path, "select count(*) > 2 from sync_windows") == [(True,)]
         assert ask(tmp_path, "select count(*), count(distinct session_key) from sessions") == [(60, 60)]
         report = sync(simulator, tmp_path, strategy="windows")
 
