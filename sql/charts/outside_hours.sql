@@ -3,7 +3,9 @@ select
     user_name::varchar as user_name,
     count(*) filter (where is_outside_office_hours)::bigint as outside_count,
     count(*) filter (where is_outside_office_hours and started_weekday in (6, 7))::bigint as weekend_count,
-    round(100.0 * count(*) filter (where is_outside_office_hours) / count(*), 1)::double as percent_of_sessions,
+    round(
+        (100.0 * count(*) filter (where is_outside_office_hours) / count(*))::decimal(18, 6), 1
+    )::double as percent_of_sessions,
     max(started_at) filter (where is_outside_office_hours)::timestamp as last_outside_at,
     count(*) over ()::bigint as row_total
 from mart.fct_sessions

@@ -5,7 +5,7 @@ select
     count(*)::bigint as session_count,
     count(*) filter (where is_outside_office_hours)::bigint as outside_count,
     count(distinct user_name)::bigint as user_count,
-    round(coalesce(sum(duration_seconds), 0) / 3600.0, 1)::double as hours,
+    round((coalesce(sum(duration_seconds), 0) / 3600.0)::decimal(18, 6), 1)::double as hours,
     count(*) filter (where has_failed_login)::bigint as failed_login_count,
     sum(alert_count)::bigint as alert_count,
     max(risk_score)::double as highest_risk_score,

@@ -4,7 +4,7 @@ select
     coalesce(verdict like 'ACCEPT%', false)::boolean as is_accepted,
     count(*)::bigint as session_count,
     count(distinct user_name)::bigint as user_count,
-    round(100.0 * count(*) / sum(count(*)) over (), 1)::double as percent_of_sessions,
+    round((100.0 * count(*) / sum(count(*)) over ())::decimal(18, 6), 1)::double as percent_of_sessions,
     max(started_at)::timestamp as last_started_at
 from mart.fct_sessions
 where started_at >= $range_start::timestamp and started_at < $range_end::timestamp

@@ -11,7 +11,7 @@ select
     count(*) filter (where s.is_outside_office_hours)::bigint as outside_office_hours_count,
     count(*) filter (where s.has_interesting_events)::bigint as interesting_session_count,
     coalesce(sum(s.duration_seconds), 0)::bigint as total_duration_seconds,
-    round(avg(s.risk_score), 2)::double as average_risk_score,
+    round(avg(s.risk_score)::decimal(18, 6), 2)::double as average_risk_score,
     d.highest_risk_score::double as highest_risk_score,
     d.first_seen_at::timestamp as first_seen_at,
     d.last_seen_at::timestamp as last_seen_at

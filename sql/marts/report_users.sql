@@ -10,7 +10,7 @@ select
     count(*) filter (where s.has_interesting_events)::bigint as interesting_session_count,
     count(*) filter (where s.is_scripted)::bigint as scripted_session_count,
     coalesce(sum(s.duration_seconds), 0)::bigint as total_duration_seconds,
-    round(avg(s.risk_score), 2)::double as average_risk_score,
+    round(avg(s.risk_score)::decimal(18, 6), 2)::double as average_risk_score,
     u.highest_risk_score::double as highest_risk_score,
     u.first_seen_at::timestamp as first_seen_at,
     u.last_seen_at::timestamp as last_seen_at,

@@ -56,7 +56,7 @@ select
     last_syncs.finished_at::timestamp as last_sync_at,
     last_syncs.run_id::varchar as last_run_id,
     last_syncs.strategy::varchar as last_sync_strategy,
-    round(last_syncs.seconds, 1)::double as last_sync_seconds,
+    round(last_syncs.seconds::decimal(18, 6), 1)::double as last_sync_seconds,
     last_syncs.requests::bigint as last_sync_requests,
     last_syncs.watermark::timestamp as watermark,
     coalesce(counted_windows.windows, 0)::bigint as windows_read,

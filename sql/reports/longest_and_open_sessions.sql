@@ -13,7 +13,7 @@ select
     is_active::boolean as is_open,
     started_at::timestamp as started_at,
     ended_at::timestamp as ended_at,
-    round(duration_seconds / 3600.0, 1)::double as hours,
+    round((duration_seconds / 3600.0)::decimal(18, 6), 1)::double as hours,
     user_name::varchar as user_name,
     coalesce(server_name, server_key)::varchar as server,
     protocol::varchar as protocol,

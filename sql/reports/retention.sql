@@ -53,8 +53,8 @@ select
     last_synced_at::timestamp as last_synced_at,
     session_count::bigint as sessions_with_pending_details,
     oldest_start_time::timestamp as oldest_pending_start_time,
-    round(lag_days, 1)::double as lag_days,
-    round(retention_days - lag_days, 1)::double as days_left,
+    round(lag_days::decimal(18, 6), 1)::double as lag_days,
+    round((retention_days - lag_days)::decimal(18, 6), 1)::double as days_left,
     (
         case
             when retention_days is null then 'ok'

@@ -3,7 +3,9 @@ select
     user_name::varchar as user_name,
     count(*)::bigint as session_count,
     count(*) filter (where is_outside_office_hours)::bigint as outside_count,
-    round(100.0 * count(*) filter (where is_outside_office_hours) / count(*), 1)::double as percent_of_sessions,
+    round(
+        (100.0 * count(*) filter (where is_outside_office_hours) / count(*))::decimal(18, 6), 1
+    )::double as percent_of_sessions,
     max(started_at) filter (where is_outside_office_hours)::timestamp as last_outside_at
 from mart.fct_sessions
 where user_name is not null
