@@ -1,4 +1,5 @@
--- How many sessions came, or were there, under more than one start_time: what two windows list is one session.
+-- How many sessions came, or were there, under more than one start_time: one row per call.
+-- What two windows list is one session.
 with started_sessions as (
     select
         appliance,

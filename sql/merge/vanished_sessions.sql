@@ -1,5 +1,5 @@
--- How many sessions the appliance has, and how many were marked as gone since the last complete sync that need not be:
--- one row. Expected to go is what was older than the appliance keeps it: by its options, a day less since its days may
+-- How many sessions are there, and how many have gone since the last complete sync and need not have: one row per call.
+-- Expected to go is what was older than the appliance keeps it: by its options, a day less since its days may
 -- begin at any hour; or than the oldest session that it had then, which says the same where nobody may read those. Ages
 -- count to now, or to the newest session that it has.
 with last_syncs as (
