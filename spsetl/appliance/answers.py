@@ -1,16 +1,22 @@
 """From an answer to its JSON, or to the error that it stands for; no I/O."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from math import isfinite
+from typing import Any, Final
 
 import orjson
 
 from spsetl.appliance.failures import decode_error, decode_retry_after, not_json, redirected
 from spsetl.appliance.transport import Answer
 from spsetl.errors import UnavailableError
+
+_MOST_DIGITS: Final = 4_000  # Python reads no integer of more than 4,300
+_MOST_LEVELS: Final = 100
+_MARKS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 
 def decode_answer(answer: Answer, *, kind: str, decode: Callable[[bytes], Any] = orjson.loads) -> Any:
@@ -51,12 +57,57 @@ def _decode_strange(answer: Answer, kind: str) -> Any:
     A recorded terminal can hold any bytes, and one such session must not hide the rest of its page.
     """
     try:
-        text = answer.body.decode(errors="surrogateescape")
-        return _printable(json.loads(text, strict=False, parse_constant=str))
-    except (ValueError, RecursionError):
+        return decode_leniently(answer.body.decode(errors="surrogateescape"))
+    except ValueError:
         if answer.cut_unseen and answer.body.lstrip()[:1] in (b"", b"{", b"["):
             raise UnavailableError(f"the answer to a request for {kind} ends in the middle; try later") from None
         raise not_json(answer.status, answer.content_type, kind=kind) from None
+
+
+def decode_leniently(text: str) -> Any:
+    """JSON of any depth, with numbers of any size; what cannot be had otherwise is text.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        return _printable(_STRANGE.decode(text))
+    except RecursionError:
+        return _printable(_STRANGE.decode(_cut_depths(text)))
+
+
+def _read_float(digits: str) -> float | str:
+    number = float(digits)
+    return number if isfinite(number) else digits
+
+
+def _read_integer(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _MOST_DIGITS else digits
+
+
+_STRANGE: Final = json.JSONDecoder(
+    strict=False, parse_constant=str, parse_float=_read_float, parse_int=_read_integer
+)
+
+
+def _cut_depths(text: str) -> str:
+    """The same, with what is nested too deeply for any reader as the text of its JSON."""
+    depth = begin = end = 0
+    pieces = []
+    for mark in _MARKS.finditer(text):
+        if mark[0] in ("{", "["):
+            depth += 1
+            if depth == _MOST_LEVELS:
+                begin = mark.start()
+                pieces.append(text[end:begin])
+        elif mark[0] in ("}", "]"):
+            if depth == _MOST_LEVELS:
+                end = mark.end()
+                pieces.append(json.dumps(text[begin:end]))
+            depth -= 1
+    if depth:
+        raise ValueError
+    return "".join((*pieces, text[end:]))
 
 
 def _printable(value: Any) -> Any:

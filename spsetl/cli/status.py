@@ -11,6 +11,7 @@ from spsetl.cli.complaint import complain
 from spsetl.cli.options import DataOptions
 from spsetl.cli.terminal import print_table
 from spsetl.errors import IncompleteError, UsageError
+from spsetl.sync.report import name_misfits
 from spsetl.sync.state import CopyState, fetch_state
 
 DEFAULTS = DataOptions()
@@ -33,8 +34,9 @@ def status(
         options: Where the copy is.
         json: One JSON object on stdout, for monitoring; also where nothing is published yet: published_at, is_running
             (null: this user may not look), running (process, host, since), and for each of appliances age_seconds of
-            its last complete sync, counts of sessions, windows, pending details and quarantined rows, last_run and
-            last_runs (status, exit_code, error, times), then retention and warnings.
+            its last complete sync, counts of sessions, windows, pending details and quarantined rows, misfits (values
+            of that sync that fit no column, by field), last_run and last_runs (status, exit_code, error, times), then
+            retention and warnings.
         max_age: Hours. Ends with exit code 3, and a line on stderr, if the last complete sync of any appliance is
             older, or there is none; for cron and health checks, for example 26.
     """
@@ -69,7 +71,8 @@ def _error_of(one: Mapping[str, Any]) -> str | None:
 def _show(state: CopyState) -> None:
     for one in state.appliances:
         name = str(one["appliance"])
-        rows = [(key, value) for key, value in one.items() if key not in {"appliance", *_OF_A_RUN}]
+        rows = [(key, value) for key, value in one.items() if key not in {"appliance", "misfits", *_OF_A_RUN}]
+        rows.append(("misfits", name_misfits(one["misfits"]) or "none"))
         print_table(["", name], [*rows, *_last_run(one["last_run"])])
         _show_retention(name, [row for row in state.retention if row["appliance"] == name])
     if state.is_running:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,7 @@ from spsetl.settings import Settings
 from spsetl.sync.last_runs import LastRun, fetch_last_runs
 from spsetl.sync.lock import Holder, find_holder
 from spsetl.sync.places import Places
+from spsetl.sync.report import TELL_US, name_misfits
 from spsetl.sync.retention import as_rows, retention_query
 from spsetl.warehouse.reader import open_warehouse
 
@@ -35,6 +36,7 @@ class Copy:
         has_snapshots: Whether the appliance gives snapshots, as the last sync found it.
         retention: The rows of sql/reports/retention.sql.
         growth: The row of sql/doctor/growth.sql.
+        misfits: How often values did not fit, by field, see sql/doctor/misfits.sql.
         holder: Who is at work on the data directory now.
         last_run: How the last sync went, published or not.
     """
@@ -44,6 +46,7 @@ class Copy:
     has_snapshots: bool | None = None
     retention: tuple[dict[str, Any], ...] = ()
     growth: dict[str, Any] | None = None
+    misfits: dict[str, int] = field(default_factory=dict)
     holder: Holder | None = None
     last_run: LastRun | None = None
 
@@ -83,6 +86,7 @@ def _read_published(copy: Copy, data_dir: Path, appliance: str | None) -> None:
         rows = as_rows(*warehouse.rows(retention_query()))
         copy.retention = tuple(row for row in rows if row["appliance"] == appliance)
         (copy.growth,) = as_rows(*warehouse.rows(read_statement("doctor", "growth")))
+        copy.misfits = dict(warehouse.rows(read_statement("doctor", "misfits"), {"appliance": appliance})[1])
 
 
 def _read_last_run(private: Path, holder: Holder | None, appliance: str) -> LastRun | None:
@@ -152,6 +156,15 @@ def check_last_sync(copy: Copy, now: datetime) -> Finding:
         advice = "run spsetl sync and see how it ends" if failure else "see what should start spsetl sync at night"
         return Finding(check, "yellow", text, advice, facts=facts)
     return Finding(check, "green", text, facts=facts)
+
+
+def check_misfits(copy: Copy) -> Finding:
+    """Whether the appliance says what the schema expects."""
+    check, facts = "values", {"misfits": copy.misfits}
+    if copy.misfits:
+        text = f"in 28 days these did not fit their columns and were kept in extra: {name_misfits(copy.misfits)}"
+        return Finding(check, "yellow", text, TELL_US, facts=facts)
+    return Finding(check, "green", "all values of 28 days fit their columns", facts=facts)
 
 
 def _failure(copy: Copy) -> str | None:

@@ -8,7 +8,7 @@ from spsetl.access import Access
 from spsetl.appliance.route import Route, find_route
 from spsetl.doctor.abilities import check_abilities, check_clock, check_version
 from spsetl.doctor.appliance import Patient, Question, ask
-from spsetl.doctor.copy import Copy, check_data_directory, check_last_sync, read_copy
+from spsetl.doctor.copy import Copy, check_data_directory, check_last_sync, check_misfits, read_copy
 from spsetl.doctor.deadline import PunctualClient
 from spsetl.doctor.disk import check_disk
 from spsetl.doctor.finding import Finding, red
@@ -52,6 +52,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from check_data_directory(settings, copy)
     if not copy.trouble:
         yield check_last_sync(copy, datetime.now(UTC))
+    if copy.last_sync:
+        yield check_misfits(copy)
     if copy.retention or patient is not None:
         yield from check_retention(copy, patient.retention if patient else None)
     yield check_disk(settings, copy)

@@ -28,11 +28,12 @@ _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Known:
-    """What the copy knows of a session."""
+    """What the copy knows of a session; `is_placed` is False where its start_time is not known."""
 
     revision: int | None
     row_hash: str
     is_missing: bool
+    is_placed: bool = True
 
 
 @dataclass(frozen=True)

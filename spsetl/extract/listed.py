@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import msgspec
 
 from spsetl.appliance.times import decode_time
-from spsetl.flatten import Session
+from spsetl.flatten import Session, read_key
 
 
 class Asks(Protocol):
@@ -19,11 +19,8 @@ class Asks(Protocol):
 
 
 def key_of(item: Any) -> str | None:
-    """The key of a listed session; None where it has none."""
-    if isinstance(item, Session):
-        return item.key
-    key = item.get("key") if isinstance(item, Mapping) else None
-    return str(key) if key else None
+    """The key of a listed session; None where it has none that can be used."""
+    return item.key if isinstance(item, Session) else read_key(item)
 
 
 def start_of(item: Any) -> datetime | None:

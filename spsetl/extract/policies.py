@@ -25,7 +25,7 @@ from spsetl.appliance.configuration import (
     policies_path,
 )
 from spsetl.errors import ApplianceError, NotFoundError, RightsError
-from spsetl.flatten.values import raw_json
+from spsetl.flatten.values import to_json
 from spsetl.seeing.logs import carry
 
 Place = tuple[str, PolicyKind]
@@ -140,7 +140,7 @@ def compare_policies(
     read: set[tuple[str, str]] = set(found.read)
     rows: list[dict[str, Any]] = []
     for (protocol, kind, key), policy in there.items():
-        body = raw_json(policy.body)
+        body = to_json(policy.body)
         if known.bodies.get((protocol, kind, key)) != body:
             version = {"name": policy.name, "body": body, "retention_days": policy.retention_days, "valid_from": at}
             rows.append({"protocol": protocol, "kind": kind, "policy_key": key, **version, **lineage})

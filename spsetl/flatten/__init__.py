@@ -1,7 +1,8 @@
-"""JSON in, Arrow out, by `schema`: what does not fit goes to quarantine, what is new to `extra`, nothing is lost."""
+"""JSON in, Arrow out, by `schema`: what is new or does not fit goes to `extra`, nothing is lost."""
 
-from spsetl.flatten.flattener import Flattener
+from spsetl.flatten.flattener import Flattener, Quality
 from spsetl.flatten.layout import Session
 from spsetl.flatten.pages import PageReader
+from spsetl.flatten.rows import read_key
 
-__all__ = ["Flattener", "PageReader", "Session"]
+__all__ = ["Flattener", "PageReader", "Quality", "Session", "read_key"]

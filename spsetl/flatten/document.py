@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from spsetl.flatten.paths import Leaf, Node, Role, find
-from spsetl.flatten.values import EXPECTED, is_scalar, to_double, to_json, to_text
+from spsetl.flatten.values import is_scalar, to_double, to_json, to_text
 from spsetl.schema import Kind
 
 Keys = tuple[str, ...]
@@ -15,7 +15,7 @@ _EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
 
 
 class UnreadableError(Exception):
-    """The row goes to quarantine; the message names fields and what was expected, never a value."""
+    """The row goes to quarantine: nothing tells it apart, or it says nothing. The message names fields, never a value."""
 
 
 class Document:
@@ -26,30 +26,26 @@ class Document:
         lists: Position and text of the values of each list, by field. Null has its position, but no entry.
         scores: By algorithm.
         unknown: What no column, list or score holds, and where it stands.
+        misfits: The known fields whose values are among it, since they do not fit; in the schema's spelling.
 
     Args:
         body: The object.
         root: The known fields of its table.
         width: The number of the table's columns.
-
-    Raises:
-        UnreadableError: Values do not fit their columns.
     """
 
-    __slots__ = ("_late", "_misfits", "lists", "scores", "unknown", "values")
+    __slots__ = ("_late", "lists", "misfits", "scores", "unknown", "values")
 
     def __init__(self, body: dict[str, Any], root: Node, width: int) -> None:
         self.values: list[Any] = [None] * width
         self.lists: dict[str, list[tuple[int, str]]] = {}
         self.scores: dict[str, float] = {}
         self.unknown: list[tuple[Keys, Any]] = []
+        self.misfits: list[str] = []
         self._late: list[tuple[int, int, Keys, Leaf, Any]] = []
-        self._misfits: list[str] = []
         self._walk(body, root, ())
         if self._late:
             self._settle(width)
-        if self._misfits:
-            raise UnreadableError("; ".join(sorted(self._misfits)))
 
     def _walk(self, content: dict[str, Any], node: Node, keys: Keys) -> None:
         children, values = node.children, self.values
@@ -79,7 +75,12 @@ class Document:
         if type(value) is dict:
             self._walk(value, node, keys)
         elif value not in _EMPTY:
-            self.unknown.append((keys, value))
+            self._keep(".".join(keys), keys, value)
+
+    def _keep(self, field: str, keys: Keys, value: Any) -> None:
+        """A value that its place cannot hold: it is not lost, and a wrong guess about the field is seen."""
+        self.unknown.append((keys, value))
+        self.misfits.append(field)
 
     def _seek(self, node: Node, keys: Keys, key: str, value: Any) -> None:
         """A key that is not known as it stands: dots in it may lead on, a wildcard may take it."""
@@ -98,7 +99,7 @@ class Document:
             return
         if leaf.role is Role.LINK:
             if type(value) is not str:
-                self.unknown.append((keys, value))
+                self._keep(leaf.path, keys, value)
         elif leaf.is_direct:
             self._place(leaf, keys, value)
         else:
@@ -109,20 +110,23 @@ class Document:
         for _, _, keys, leaf, value in sorted(self._late):
             if not self._is_taken(leaf, keys):
                 self._place(leaf, keys, value)
-            elif not self._says(leaf, keys, value, width):
-                self.unknown.append((keys, value))
+            else:
+                self._compare(leaf, keys, value, width)
 
     def _is_taken(self, leaf: Leaf, keys: Keys) -> bool:
         if leaf.role is Role.SCORE:
             return _algorithm(keys) in self.scores
         return self.values[leaf.slot] is not None
 
-    def _says(self, leaf: Leaf, keys: Keys, value: Any, width: int) -> bool:
-        """Whether the row already says what this second spelling says."""
+    def _compare(self, leaf: Leaf, keys: Keys, value: Any, width: int) -> None:
+        """A second spelling is kept, unless the row already says what it says."""
         other = Document({}, Node(), width)
         other._place(leaf, keys, value)
-        if other._misfits or other.unknown:
-            return False
+        self.misfits += other.misfits
+        if other.unknown or not self._says(leaf, other):
+            self.unknown.append((keys, value))
+
+    def _says(self, leaf: Leaf, other: "Document") -> bool:
         if leaf.role is Role.SCORE:
             return other.scores.items() <= self.scores.items()
         return (
@@ -134,20 +138,19 @@ class Document:
     def _place(self, leaf: Leaf, keys: Keys, value: Any) -> None:
         try:
             if leaf.role is Role.SCORE:
-                self._place_score(keys, value)
+                self._place_score(leaf, keys, value)
             elif is_scalar(value) or leaf.kind is Kind.JSON:
                 self._place_scalar(leaf, value)
             elif type(value) is list:
                 self._place_list(leaf, keys, value)
             elif value:
-                self.unknown.append((keys, value))
+                self._keep(leaf.path, keys, value)
         except (ValueError, OverflowError):
-            path = leaf.path if leaf.role is Role.SCORE else ".".join(keys)
-            self._misfits.append(f"{path}: {EXPECTED[leaf.kind]}")
+            self._keep(leaf.path, keys, value)
 
-    def _place_score(self, keys: Keys, value: Any) -> None:
+    def _place_score(self, leaf: Leaf, keys: Keys, value: Any) -> None:
         if not is_scalar(value):
-            self.unknown.append((keys, value))
+            self._keep(leaf.path, keys, value)
         elif value != "":
             self.scores[_algorithm(keys)] = to_double(value)
 
@@ -163,7 +166,7 @@ class Document:
         if not value:
             return
         if leaf.kind is not Kind.TEXT or not (leaf.is_list or all(map(is_scalar, value))):
-            self.unknown.append((keys, value))
+            self._keep(leaf.path, keys, value)
             return
         entries = [(i, leaf.convert(v) if is_scalar(v) else to_json(v)) for i, v in enumerate(value) if v is not None]
         self.lists[leaf.path] = entries

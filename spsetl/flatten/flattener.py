@@ -1,5 +1,6 @@
 """Gathers rows out of the appliance's answers and hands them on as Arrow."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,10 +15,9 @@ from spsetl.flatten.document import UnreadableError
 from spsetl.flatten.layout import Session
 from spsetl.flatten.pages import as_item
 from spsetl.flatten.rows import STATUSES, Row, SessionRow, hash_of_body, read_detail, read_key, read_session
-from spsetl.flatten.values import canonical_json, hash_of, is_unicode, raw_json
+from spsetl.flatten.values import canonical_json, hash_of, to_json
 from spsetl.schema import Table
 
-_NOT_UNICODE = "text that is not Unicode"
 _ALL_DETAILS = tuple(table.name for table in schema.DETAIL_TABLES)
 
 
@@ -33,11 +33,37 @@ class _Details:
         return len(self.rows) + len(self.unreadable)
 
 
+@dataclass
+class Quality:
+    """How much of what came was as it should be.
+
+    Attributes:
+        given: Rows, by table.
+        unreadable: Those of them that went to quarantine.
+        misfits: Values that no column could take, by table and field, such as `sessions.vault.available`.
+    """
+
+    given: Counter[str] = field(default_factory=Counter)
+    unreadable: Counter[str] = field(default_factory=Counter)
+    misfits: Counter[str] = field(default_factory=Counter)
+
+    def note_misfits(self, table: Table, fields: Sequence[str]) -> None:
+        """Of one row."""
+        if fields:
+            self.misfits.update(f"{table.name}.{name}" for name in fields)
+
+    def add(self, other: "Quality") -> None:
+        """What another part of the run was given."""
+        self.given.update(other.given)
+        self.unreadable.update(other.unreadable)
+        self.misfits.update(other.misfits)
+
+
 class Flattener:
     """Turns answers into Arrow batches of one appliance and one run.
 
     Nothing of an answer is lost: each field is in a column, in `session_lists`, in `session_scores` or in `extra`, but
-    for links to sub-resources; a row that cannot be read is in `quarantine`, whole. And nothing is doubled: between two
+    for links to sub-resources; a row without a key or contents is in `quarantine`, whole. And nothing is doubled: between two
     `take()`, of a session's versions the one with the highest revision is kept (the later of two equal ones), with its
     lists and scores alone; adding a session's channels, events or alerts again replaces the former.
 
@@ -49,6 +75,7 @@ class Flattener:
 
     Attributes:
         unchanged: How many sessions were left out, since they were known.
+        quality: What was given and not as it should be, since the beginning.
     """
 
     def __init__(
@@ -60,6 +87,7 @@ class Flattener:
         known: dict[str, str] | None = None,
     ) -> None:
         self.unchanged = 0
+        self.quality = Quality()
         self._known = {} if known is None else known
         self._is_told = known is not None
         self._constants = {"appliance": appliance, "run_id": run_id}
@@ -88,6 +116,7 @@ class Flattener:
             extracted_at: When the answer came; with a zone.
         """
         moment = _naive_utc(extracted_at)
+        self.quality.given[schema.SESSIONS.name] += len(items)
         for item in items:
             if isinstance(item, Session):
                 self._add_listed(Listed(item, hash_of_session(item), moment))
@@ -112,9 +141,7 @@ class Flattener:
                 self._keep(read_session(item, moment))
         except UnreadableError as error:
             self._unreadable.append(_quarantined(schema.SESSIONS, read_key(item), item, str(error), moment))
-            self._rows += 1
-        except UnicodeEncodeError:
-            self._unreadable.append(_quarantined(schema.SESSIONS, read_key(item), item, _NOT_UNICODE, moment))
+            self.quality.unreadable[schema.SESSIONS.name] += 1
             self._rows += 1
 
     def _is_unchanged(self, item: Any) -> bool:
@@ -137,6 +164,7 @@ class Flattener:
                 return
             self._rows -= former.size
         self._sessions[row.key] = row
+        self.quality.note_misfits(schema.SESSIONS, row.misfits)
         self._rows += row.size
 
     def add_details(self, table: Table, session_key: str, items: Sequence[Any], *, extracted_at: datetime) -> None:
@@ -150,10 +178,30 @@ class Flattener:
             items: As the appliance gives them, bare or as `{"key", "body"}` ("Session events", "Session alerts").
             extracted_at: When the answer came; with a zone.
         """
-        details = _read_details(table, session_key, items, _naive_utc(extracted_at))
+        details = self._read_details(table, session_key, items, _naive_utc(extracted_at))
         former = self._details.get((table.name, session_key))
         self._details[table.name, session_key] = details
         self._rows += details.size - (former.size if former else 0)
+
+    def _read_details(self, table: Table, session_key: str, items: Sequence[Any], moment: datetime) -> _Details:
+        details = _Details()
+        seen: dict[Any, Any] = {}
+        slot = table.names.index(table.key[-1])
+        self.quality.given[table.name] += len(items)
+        for position, item in enumerate(items):
+            try:
+                row, misfits = read_detail(table, session_key, item, position, moment)
+                key = row[slot]
+                if key not in seen:
+                    seen[key] = item
+                    details.rows.append(row)
+                    self.quality.note_misfits(table, misfits)
+                elif canonical_json(seen[key]) != canonical_json(item):
+                    raise UnreadableError(f"{table.key[-1]} repeated with other contents")  # noqa: TRY301 the same
+            except UnreadableError as error:
+                details.unreadable.append(_quarantined(table, session_key, item, str(error), moment))
+                self.quality.unreadable[table.name] += 1
+        return details
 
     def take(self) -> dict[str, pa.RecordBatch]:
         """All that was gathered, by table; tables without rows are left out. Nothing is gathered afterwards."""
@@ -194,30 +242,9 @@ def _join(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
     return batch
 
 
-def _read_details(table: Table, session_key: str, items: Sequence[Any], moment: datetime) -> _Details:
-    details = _Details()
-    seen: dict[Any, Any] = {}
-    slot = table.names.index(table.key[-1])
-    all_unicode = is_unicode(items)
-    for position, item in enumerate(items):
-        try:
-            if not all_unicode and not is_unicode(item):
-                raise UnreadableError(_NOT_UNICODE)  # noqa: TRY301 handled like every other reason
-            row = read_detail(table, session_key, item, position, moment)
-            key = row[slot]
-            if key not in seen:
-                seen[key] = item
-                details.rows.append(row)
-            elif canonical_json(seen[key]) != canonical_json(item):
-                raise UnreadableError(f"{table.key[-1]} repeated with other contents")  # noqa: TRY301 the same
-        except UnreadableError as error:
-            details.unreadable.append(_quarantined(table, session_key, item, str(error), moment))
-    return details
-
-
 def _quarantined(table: Table, session_key: str | None, item: Any, reason: str, moment: datetime) -> Row:
     """A row of `quarantine`: what the columns say, in their order."""
-    raw = raw_json(item)
+    raw = to_json(item)
     # Two sessions can have one and the same unreadable event: two rows, which only their hash tells apart.
     belongs_to = session_key if table.parent else ""
     values = {

@@ -43,7 +43,7 @@ class PageReader:
         """
         try:
             page = _PAGE.decode(body)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return orjson.loads(body)
         layout = self._layout
         odd: list[Any] = []
@@ -51,7 +51,7 @@ class PageReader:
         for raw in page.items:
             try:
                 item: Any = layout.decoder.decode(raw)
-            except (msgspec.MsgspecError, UnicodeDecodeError):
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 item = orjson.loads(memoryview(raw))
                 odd.append(item)
             items.append(item)

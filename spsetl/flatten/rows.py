@@ -1,6 +1,6 @@
 """Items of the appliance's lists into rows of sessions, channels, events and alerts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -33,7 +33,6 @@ def _session_slot(name: str) -> int:
 
 
 _REVISION: Final = _session_slot("revision")
-_START_TIME: Final = _session_slot("start_time")
 _INDEX_STATUS: Final = _session_slot("recording_index_status")
 STATUSES: Final = [_session_slot(f"{table.name}_status") for table in schema.DETAIL_TABLES]
 EVENTS_STATUS: Final = _session_slot("events_status")
@@ -42,12 +41,13 @@ _ROW_HASH: Final = _session_slot("row_hash")
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """A session, its lists and its scores."""
+    """A session, its lists and its scores, and the fields whose values did not fit."""
 
     key: str
     values: Row
     lists: Mapping[str, list[tuple[int, str]]]
     scores: Mapping[str, float]
+    misfits: Sequence[str]
 
     @property
     def size(self) -> int:
@@ -76,37 +76,30 @@ def read_session(item: Any, extracted_at: datetime) -> SessionRow:
     """One item of `GET /api/audit/sessions` ("Audited sessions"), all but what is the same in each row.
 
     Raises:
-        UnreadableError: It is no session, a value does not fit its column, or there is no start_time to place it by.
-        UnicodeEncodeError: A text is not Unicode.
+        UnreadableError: It has no key, or says nothing: the copy would only lose by it.
     """
     key = read_key(item)
     if key is None:
         raise UnreadableError("key: not there, or neither text nor an integer")
     body = item.get("body")
-    if not isinstance(body, dict):
-        raise UnreadableError("body: not an object")
+    if not isinstance(body, dict) or not body:
+        raise UnreadableError("body: not an object, or empty")
     row_hash = hash_of(canonical_json(body))
     document = Document(body, _PATHS[SESSIONS.name], len(SESSIONS.columns))
     if document.unknown:
         document.gather_lists()
     values = document.values
-    if values[_START_TIME] is None:
-        raise UnreadableError("start_time: missing")
     _finish(SESSIONS, document, key, extracted_at, beside=_beside_body(item, key))
     for slot in STATUSES:
         values[slot] = schema.PENDING
     if values[_INDEX_STATUS] in schema.INDEX_STATUS_WITHOUT_EVENTS:
         values[EVENTS_STATUS] = schema.NOT_INDEXED
     values[_ROW_HASH] = row_hash
-    return SessionRow(key, values, document.lists, document.scores)
+    return SessionRow(key, values, document.lists, document.scores, document.misfits)
 
 
 def hash_of_body(item: Any) -> str | None:
-    """What tells the contents of a session apart; None where it has none.
-
-    Raises:
-        UnicodeEncodeError: A text is not Unicode.
-    """
+    """What tells the contents of a session apart; None where it has none."""
     body = item.get("body")
     return hash_of(canonical_json(body)) if isinstance(body, dict) else None
 
@@ -116,14 +109,19 @@ def read_key(item: Any) -> str | None:
     key = item.get("key") if isinstance(item, dict) else None
     if isinstance(key, int) and not isinstance(key, bool):
         return str(key)
-    return key if isinstance(key, str) and key and _is_text(key) else None
+    return key if isinstance(key, str) and key else None
 
 
-def read_detail(table: Table, session_key: str, item: Any, position: int, extracted_at: datetime) -> Row:
+def read_detail(
+    table: Table, session_key: str, item: Any, position: int, extracted_at: datetime
+) -> tuple[Row, Sequence[str]]:
     """One channel, event, alert or the like ("Session events", "Session alerts"), all but what is the same in each row.
 
+    Returns:
+        The row, and the fields whose values did not fit.
+
     Raises:
-        UnreadableError: It is none, a value does not fit its column, or it has no key.
+        UnreadableError: It is none, or it has no key.
     """
     if not isinstance(item, dict):
         raise UnreadableError("not an object")
@@ -144,7 +142,7 @@ def read_detail(table: Table, session_key: str, item: Any, position: int, extrac
     own_key = session_key if table is schema.INDEXING else str(values[slot])
     beside = _beside_body(item, own_key) if is_wrapped else {}
     _finish(table, document, session_key, extracted_at, beside=beside)
-    return values
+    return values, document.misfits
 
 
 def _beside_body(item: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -163,10 +161,3 @@ def _finish(
     values[_SESSION_KEY[name]] = session_key
     values[_EXTRACTED_AT[name]] = extracted_at
 
-
-def _is_text(key: str) -> bool:
-    try:
-        key.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -17,6 +17,7 @@ Converter = Callable[[Any], Any]
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 columns hold UTC without a zone
 _MICROSECOND: Final = timedelta(microseconds=1)
+_DONE: Final = object()
 _INT64: Final = range(-(2**63), 2**63)
 # int() and float() also take underscores, blanks, "nan" and other scripts' digits: not what an appliance writes.
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,40}(\.0*)?")
@@ -104,32 +105,38 @@ def to_json(value: Any) -> str:
 
 
 def canonical_json(value: Any) -> bytes:
-    """The value as JSON with its keys sorted, so that equal documents are equal bytes.
-
-    Raises:
-        UnicodeEncodeError: A text holds half a surrogate pair, which no Arrow column can hold.
-    """
+    """The value as JSON with its keys sorted, so that equal documents are equal bytes."""
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except TypeError:  # an integer beyond 64 bits, deep nesting, half a surrogate pair
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    except TypeError:  # an integer beyond 64 bits, deep nesting
+        return _write_json(value).encode()
 
 
-def raw_json(value: Any) -> str:
-    """Canonical JSON, and with text that is not Unicode escaped: whatever came can be kept."""
-    try:
-        return to_json(value)
-    except UnicodeEncodeError:
-        return json.dumps(value, sort_keys=True, separators=(",", ":"))
+def _write_json(value: Any) -> str:
+    """The same without recursion: an answer may be nested more deeply than Python's own encoder can follow."""
+    written: list[str] = []
+    left: list[tuple[str, Any]] = [("", value)]
+    while left:
+        before, one = left.pop()
+        written.append(before)
+        if one is _DONE:
+            continue
+        if isinstance(one, dict):
+            written.append("{")
+            left.append(("}", _DONE))
+            names = sorted(one)
+            left += [(f"{',' if place else ''}{_text(name)}:", one[name]) for place, name in enumerate(names)][::-1]
+        elif isinstance(one, list):
+            written.append("[")
+            left.append(("]", _DONE))
+            left += [("," if place else "", inner) for place, inner in enumerate(one)][::-1]
+        else:
+            written.append(_text(one))
+    return "".join(written)
 
 
-def is_unicode(value: Any) -> bool:
-    """Whether all text in the value can be kept in a column."""
-    try:
-        canonical_json(value)
-    except UnicodeEncodeError:
-        return False
-    return True
+def _text(scalar: Any) -> str:
+    return json.dumps(scalar, ensure_ascii=False)
 
 
 def hash_of(content: bytes) -> str:
@@ -147,11 +154,3 @@ CONVERTERS: Final[dict[Kind, Converter]] = {
 }
 # Values of these types are already what the column holds.
 AS_IT_IS: Final[dict[Kind, type]] = {Kind.TEXT: str, Kind.BOOLEAN: bool}
-EXPECTED: Final[dict[Kind, str]] = {
-    Kind.TEXT: "not text",
-    Kind.BOOLEAN: "not a boolean",
-    Kind.INTEGER: "not an integer of 64 bits",
-    Kind.DOUBLE: "not a finite number",
-    Kind.TIMESTAMP: "not a time",
-    Kind.JSON: "not JSON",
-}

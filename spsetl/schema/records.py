@@ -86,8 +86,8 @@ SYNC_WINDOWS: Final = Table(
         made(
             "verdict",
             Kind.TEXT,
-            "equal (of what started before it was read, as many as source_count), differs (also after reading again), "
-            "uncounted, or doubted (a drop "
+            "equal (of what started before it was read, as many as source_count, but for rows without a key or a time), "
+            "differs (also after reading again), uncounted, or doubted (a drop "
             "stopped the sync)",
         ),
         made("finished_at", Kind.TIMESTAMP, "When the window was read (UTC)"),

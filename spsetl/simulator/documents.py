@@ -9,7 +9,7 @@ from spsetl.simulator.facts import Facts, facts_of
 from spsetl.simulator.policies import connection_key, connection_name
 from spsetl.simulator.sessions import ARCHIVED, INDEXED, PROGRESS, RESCORED, SCORED, Session
 from spsetl.simulator.spec import WorldSpec
-from spsetl.simulator.times import DAY, SECOND, iso, to_datetime
+from spsetl.simulator.times import DAY, HOUR, MINUTE, SECOND, iso, to_datetime
 
 Document = dict[str, Any]
 
@@ -227,15 +227,25 @@ def _vault(session: Session, facts: Facts, dice: Dice) -> Document:
         "account_name": dice.pick(words.ACCOUNTS),
         "appliance_id": "0050568A",
         "appliance_name": "vault-1",
-        "asset_partition_id": "-1",
-        "auto_approved": dice.share(0.6),
-        "available": True,
+        "asset_partition_id": -1,
+        "asset_partition_name": "Default Partition",
+        "auto_approved": iso(session.start - HOUR) if dice.share(0.6) else None,
+        "available": iso(session.start - MINUTE),
+        "broker_id": 0,
         "created": {
             "timestamp": iso(session.start - dice.below(DAY)),
-            "user": {"id": str(facts.client), "name": facts.user, "provider": {"name": "local"}},
+            "user": {
+                "client_ip_address": f"10.20.0.{facts.client}",
+                "user_display_name": facts.user.title(),
+                "user_id": facts.client,
+                "user_name": facts.user,
+            },
         },
-        "expired": dice.share(0.1),
+        "expired": iso(session.start + DAY) if dice.share(0.1) else None,
         "is_emergency": dice.share(0.02),
+        "offline_workflow": False,
+        "system_id": facts.server + 1,
+        "system_name": _server(facts)["name"],
     }
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 DATES: Final = frozenset({
     "start_time", "end_time", "creation_time", "recording.archive.date", "recording.audit_trail.archive.date",
-    "log.syslog_time", "vault.created.timestamp",
+    "log.syslog_time", "vault.auto_approved", "vault.available", "vault.created.timestamp", "vault.expired",
 })  # fmt: skip
 NUMBERS: Final = frozenset({
     "duration", "revision", "client.port", "server.port", "recording.server_local.port", "recording.target.port",
@@ -15,7 +15,7 @@ NUMBERS: Final = frozenset({
 BOOLEANS: Final = frozenset({
     "active", "hidden", "phantom", "recording.archived", "recording.command_extracted",
     "recording.has_accepted_channel", "recording.window_title_extracted", "analytics.scripted",
-    "vault.auto_approved", "vault.available", "vault.expired", "vault.is_emergency",
+    "vault.is_emergency", "vault.offline_workflow",
 })  # fmt: skip
 TEXTS: Final = frozenset({
     "origin", "protocol", "verdict", "node_id", "trail_download_link", "client.ip", "client.name", "server.id",
@@ -29,8 +29,10 @@ TEXTS: Final = frozenset({
     "recording.target.name", "recording.verdict", "recording.codec", "log.adapter_name", "log.auth_method",
     "analytics.interesting_events", "analytics.similar_sessions", "analytics.tags", "analytics.bucketed_duration",
     "analytics.bucketed_starting_hour", "vault.access_request_type", "vault.account_id", "vault.account_name",
-    "vault.appliance_id", "vault.appliance_name", "vault.asset_partition_id", "vault.created.user.id",
-    "vault.created.user.name", "vault.created.user.provider.name", "labels", "ticketing.approver.name",
+    "vault.appliance_id", "vault.appliance_name", "vault.asset_partition_id", "vault.asset_partition_name",
+    "vault.broker_id", "vault.created.user.client_ip_address", "vault.created.user.user_display_name",
+    "vault.created.user.user_id", "vault.created.user.user_name", "vault.system_id", "vault.system_name", "labels",
+    "ticketing.approver.name",
 })  # fmt: skip
 _PATTERNS: Final = ("analytics.score.details.",)
 # Bare names of the guides' older chapters ("Searching in the session database").

@@ -13,7 +13,7 @@ from spsetl.access import Access
 from spsetl.appliance.client import Client
 from spsetl.appliance.quiet import QuietHours
 from spsetl.appliance.transport import OnRequest
-from spsetl.errors import SpsetlError
+from spsetl.errors import IncompleteError, SpsetlError
 from spsetl.lake import Lake
 from spsetl.seeing.logs import log
 from spsetl.seeing.spans import span
@@ -24,13 +24,14 @@ from spsetl.sync.copy import open_work
 from spsetl.sync.lock import hold_lock
 from spsetl.sync.places import Places
 from spsetl.sync.progress import Progress, say
-from spsetl.sync.report import SyncReport
+from spsetl.sync.report import SyncReport, describe_misfits
 from spsetl.sync.runner import StepRunner
 from spsetl.sync.steps import RunClock, Steps
 from spsetl.sync.watching import Watch, watch_run
 from spsetl.warehouse import checks, details, runs
 from spsetl.warehouse.marts import build_marts
 from spsetl.warehouse.publish import publish
+from spsetl.warehouse.windows import doubt_windows
 from spsetl.warehouse.work import WorkDatabase
 
 
@@ -67,6 +68,7 @@ class Job:
         self._finish("done")
 
     def _check(self) -> None:
+        self._require_legible()
         with span("marts"):
             build_marts(self.work, OfficeHours.parse(self.settings.office_hours))
         with span("checks"):
@@ -74,12 +76,30 @@ class Job:
         self.report.warnings += [f"{r.name}: {r.offending_rows} rows" for r in results if r.offending_rows]
         checks.require_passed(results)
 
+    def _require_legible(self) -> None:
+        """Stop where nothing that the appliance listed could be read: it would be published as if there were nothing.
+
+        Raises:
+            IncompleteError: Says why the rows could not be read.
+        """
+        sessions, unreadable, reason = self.work.connection.execute(
+            "select (select count(*) from sessions where appliance = $appliance), count(*), mode(reason) "
+            "from quarantine where appliance = $appliance and table_name = 'sessions'",
+            {"appliance": self.appliance},
+        ).fetchall()[0]
+        if self.report.is_illegible or (unreadable and not sessions):
+            doubt_windows(self.work, self.appliance, since=runs.fetch_last_done(self.work, self.appliance))
+            raise IncompleteError(
+                f"none of the sessions that the appliance listed could be read ({reason}): nothing was published; see "
+                "spsetl doctor whether this is an SPS appliance, of a version that is known"
+            )
+
     def _finish(self, status: str, *, error: str | None = None) -> None:
         report = self.report
         report.requests = self.client.requests_by_kind
         report.seconds = time.monotonic() - self.began
         report.details_pending = details.count_pending(self.work, appliance=self.appliance)
-        report.warnings += self._remarks()
+        report.warnings += [*report.unreadable, *describe_misfits(report.misfits), *self._remarks()]
         newest = runs.fetch_newest_start(self.work, self.appliance)
         is_watermark = self.run.kind == "sync" and status == "done"
         outcome = runs.Outcome(

@@ -76,14 +76,14 @@ def _merge_windows(job: Job, windows: Sequence[FetchedWindow]) -> None:
         new=merged.new,
         changed=merged.changed,
         missing=merged.missing,
-        quarantined=merged.quarantined,
     )
     report.sessions_new += merged.new
     report.sessions_changed += merged.changed
     report.sessions_missing += merged.missing
     report.sessions_moved += merged.moved
-    report.quarantined += merged.quarantined
     report.rows[schema.SESSIONS.name] += merged.new + merged.changed
+    for fetched in windows:
+        report.quality.add(fetched.quality)
     for record in (fetched.record for fetched in windows):
         report.sessions_seen += record.distinct_keys
         if record.verdict == DIFFERS:
@@ -191,8 +191,9 @@ def _merge_batches(job: Job, batches: Sequence[FetchedBatch]) -> None:
     with job.work.transaction() as connection:
         rows = details.merge_details(connection, files, appliance=job.appliance, fetched=fetched)
     report = job.report
-    report.quarantined += rows.pop(schema.QUARANTINE.name)
     report.rows.update(rows)
+    for batch in batches:
+        report.quality.add(batch.quality)
     for line in (line for batch in batches for line in batch.failures):
         report.details_failed += 1
         if line not in report.warnings:

@@ -159,7 +159,7 @@ def _edges(work: WorkDatabase, appliance: str) -> tuple[list[datetime], int]:
         from (
             select start_time, row_number() over (order by start_time) as place
             from sessions
-            where appliance = $appliance and missing_since is null
+            where appliance = $appliance and missing_since is null and start_time is not null
         )
         where place % $size = 0
         order by edge
@@ -188,7 +188,7 @@ def _open_sessions(work: WorkDatabase, appliance: str, too_old: datetime) -> lis
                     false
                 ) as is_open
             from sessions
-            where appliance = $appliance and missing_since is null
+            where appliance = $appliance and missing_since is null and start_time is not null
         )
         where is_open
         order by place

@@ -1,6 +1,5 @@
 """Reading once more what could not be read: after spsetl has learnt to."""
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -10,6 +9,7 @@ from uuid import uuid4
 import pyarrow as pa
 
 from spsetl import schema
+from spsetl.appliance.answers import decode_leniently
 from spsetl.errors import UsageError
 from spsetl.flatten import Flattener
 from spsetl.lake import Lake, LakeWriter
@@ -81,7 +81,7 @@ def run_replay(settings: Settings) -> ReplayReport:
             )
             build_marts(work, OfficeHours.parse(settings.office_hours))
             require_passed(run_checks(work))
-            work.checkpoint()
+            work.finish()
         if not unfinished:
             publish(places.work, places.published)
     return ReplayReport(run_id, replayed, kept, published=not unfinished)
@@ -136,7 +136,7 @@ def _write_readable(work: WorkDatabase, writer: LakeWriter, *, appliance: str, r
 
 def _flatten(row: QuarantinedRow, flattener: Flattener) -> dict[str, pa.RecordBatch] | None:
     """The row's Arrow, by table; None if it still cannot be read, or its session is not in the copy."""
-    item = json.loads(row.raw)  # an integer beyond 64 bits stays one
+    item = decode_leniently(row.raw)  # an integer beyond 64 bits stays one
     moment = aware_utc(row.extracted_at)
     if row.table is schema.SESSIONS:
         flattener.add_sessions([item], extracted_at=moment)

@@ -29,7 +29,7 @@ class Walk(Protocol):
 
 @dataclass(frozen=True)
 class WindowTask:
-    """A window to read, and what the copy knows of its sessions: `session_key, revision, row_hash, is_missing`."""
+    """A window to read, and what the copy knows of its sessions: `session_key, revision, row_hash, is_missing, is_placed`."""
 
     kind: WindowKind
     window: Window
@@ -37,27 +37,38 @@ class WindowTask:
 
     def decode_known(self) -> dict[str, Known]:
         """What the copy knows, by key."""
-        names = ("session_key", "revision", "row_hash", "is_missing")
-        rows: Iterable[tuple[str, int | None, str, bool]] = zip(
+        names = ("session_key", "revision", "row_hash", "is_missing", "is_placed")
+        rows: Iterable[tuple[str, int | None, str, bool, bool]] = zip(
             *(self.known.column(name).to_pylist() for name in names), strict=True
         )
-        return {key: Known(revision, row_hash, is_missing) for key, revision, row_hash, is_missing in rows}
+        return {
+            key: Known(revision, row_hash, is_missing, is_placed)
+            for key, revision, row_hash, is_missing, is_placed in rows
+        }
 
 
 @dataclass
 class _Listed:
-    """What one reading saw: keys, those with a start_time, and those that started before `end`, with their rows."""
+    """What one reading saw: keys, those with a start_time, and those that started before `end`, with their rows.
+
+    `others` are rows without a key or a start_time that can be read: nobody knows whether the appliance counts them.
+    """
 
     end: datetime | None
     keys: set[str] = field(default_factory=set)
     timed: set[str] = field(default_factory=set)
     later: int = 0
     rows: int = 0
+    others: int = 0
+    has_keyless: bool = False
 
     def note(self, item: Any) -> None:
         """One row that the list gave."""
         key, time = key_of(item), start_of(item)
+        if key is None or time is None:
+            self.others += 1
         if key is None:
+            self.has_keyless = True
             return
         self.keys.add(key)
         if time is None:
@@ -71,6 +82,10 @@ class _Listed:
     def counted(self) -> int:
         """How many sessions the appliance's count up to `end` is to say."""
         return len(self.timed) - self.later
+
+    def can_be(self, count: int, sessions: int) -> bool:
+        """Whether the appliance's count can be that of so many sessions and of some of the others."""
+        return sessions <= count <= sessions + self.others
 
 
 class WindowReading:
@@ -103,6 +118,7 @@ class WindowReading:
         self.known = task.decode_known()
         self.tally = Tally()
         self.listed: set[str] = set()
+        self._has_keyless = False
         self._walk = walk
         self._walk_live = walk_live
         self._count = count
@@ -120,12 +136,14 @@ class WindowReading:
         """Read the window; gives what sync_windows is to say of it."""
         listed = self._read(self._walk, is_live=False)
         source_count = self._count_listed(listed)
-        if source_count is not None and source_count != listed.counted:
+        if source_count is not None and not listed.can_be(source_count, listed.counted):
             # Sessions arrive and are cleaned up between the list and the count: what differs still is another matter.
             listed = self._read(self._walk_live, is_live=True)
             source_count = self._count_listed(listed)
         # A session that an appliance keeps twice is one, and counted twice.
-        is_equal = source_count in {listed.counted, listed.rows}
+        is_equal = source_count is not None and (
+            listed.can_be(source_count, listed.counted) or listed.can_be(source_count, listed.rows)
+        )
         self.end = listed.end
         self.verdict = UNCOUNTED if source_count is None else EQUAL if is_equal else DIFFERS
         return WindowRecord(
@@ -141,7 +159,7 @@ class WindowReading:
 
     def missing(self, now: datetime, *, appliance: str, run_id: str) -> pa.RecordBatch | None:
         """The sessions of the copy that are gone for sure, as rows of missing_sessions; None if there is none."""
-        gone = self._unseen()
+        gone = [] if self._has_keyless else self._unseen()  # each of those may be one that seems to be gone
         if not gone or self.verdict == DIFFERS or (self.verdict == UNCOUNTED and not self._are_gone(gone)):
             return None
         constants = {
@@ -155,7 +173,11 @@ class WindowReading:
         return pa.RecordBatch.from_pylist(rows, schema=schema.MISSING_SESSIONS.arrow_schema)
 
     def _unseen(self) -> list[str]:
-        return [key for key, row in self.known.items() if not row.is_missing and key not in self.listed]
+        return [
+            key
+            for key, row in self.known.items()
+            if row.is_placed and not row.is_missing and key not in self.listed
+        ]
 
     def _are_gone(self, keys: Sequence[str]) -> bool:
         """Ask for some of the sessions, from all over the window: a list that lacks a part lacks some of these."""
@@ -175,6 +197,7 @@ class WindowReading:
         if listed is None:
             listed = self._list(walk, self.task.window, end)
         self.listed |= listed.keys
+        self._has_keyless |= listed.has_keyless
         return listed
 
     def _list(self, walk: Walk, window: Window, end: datetime) -> _Listed:

@@ -3,7 +3,16 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+
+from spsetl import schema
+from spsetl.flatten import Quality
+
+# Percent of a table's rows, and not only a few. More is no odd row here and there: the table cannot be trusted.
+MOST_UNREADABLE: Final = 10
+FEW_UNREADABLE: Final = 3
+MOST_NAMED: Final = 5
+TELL_US: Final = "tell the makers of spsetl, whose schema is wrong about these fields"
 
 
 @dataclass
@@ -17,8 +26,7 @@ class SyncReport:
         sessions_missing: Those of the copy that the appliance no longer has.
         sessions_moved: Those that were listed under another start_time than before, or under two.
         rows: Rows written to the warehouse, by table.
-        quarantined: Rows that could not be read.
-        misfits: Values that fit no column and went to `extra`, by table and field: `sessions.vault.available`.
+        quality: What was given, and what of it could not be read or did not fit its column.
         sessions_without_start: Of these, sessions that no window can list, since they have no start_time.
         source_sessions: Sessions by the appliance's own count, whatever their start_time; None if it was not counted.
         windows_differing: Windows in which the appliance counts other than it lists.
@@ -40,8 +48,7 @@ class SyncReport:
     sessions_missing: int = 0
     sessions_moved: int = 0
     rows: Counter[str] = field(default_factory=Counter)
-    quarantined: int = 0
-    misfits: Counter[str] = field(default_factory=Counter)
+    quality: Quality = field(default_factory=Quality)
     source_sessions: int | None = None
     sessions_without_start: int = 0
     windows_differing: int = 0
@@ -58,8 +65,37 @@ class SyncReport:
     def is_complete(self) -> bool:
         """Whether the copy is known to equal the appliance, but for details that wait."""
         return not (
-            self.details_failed or self.windows_differing or self.counts_differing or self.sessions_without_start
+            self.details_failed
+            or self.windows_differing
+            or self.counts_differing
+            or self.sessions_without_start
+            or self.unreadable
         )
+
+    @property
+    def quarantined(self) -> int:
+        """Rows that could not be read."""
+        return self.quality.unreadable.total()
+
+    @property
+    def misfits(self) -> Counter[str]:
+        """Values that fit no column and went to `extra`, by table and field: `sessions.vault.available`."""
+        return self.quality.misfits
+
+    @property
+    def unreadable(self) -> list[str]:
+        """A line for each table of which too much could not be read."""
+        return [
+            f"{count:,} of {self.quality.given[table]:,} rows of {table} could not be read: see spsetl quarantine"
+            for table, count in sorted(self.quality.unreadable.items())
+            if count > FEW_UNREADABLE and 100 * count > MOST_UNREADABLE * self.quality.given[table]
+        ]
+
+    @property
+    def is_illegible(self) -> bool:
+        """Whether the appliance gave sessions, and none of them could be read."""
+        given = self.quality.given[schema.SESSIONS.name]
+        return 0 < given == self.quality.unreadable[schema.SESSIONS.name]
 
     def as_json(self) -> dict[str, Any]:
         """The object that `sync --json` ends with."""
@@ -86,3 +122,16 @@ class SyncReport:
             "seconds": round(self.seconds, 3),
             "published": self.published,
         }
+
+
+def describe_misfits(misfits: Mapping[str, int]) -> list[str]:
+    """A line, if there are any."""
+    named = name_misfits(misfits)
+    return [f"values did not fit their columns and are kept in extra: {named}; {TELL_US}"] if named else []
+
+
+def name_misfits(misfits: Mapping[str, int]) -> str:
+    """The fields whose values did not fit most often."""
+    first = sorted(misfits.items(), key=lambda one: (-one[1], one[0]))[:MOST_NAMED]
+    more = f" and {len(misfits) - MOST_NAMED} more fields" if len(misfits) > MOST_NAMED else ""
+    return ", ".join(f"{name} {count:,}" for name, count in first) + more

@@ -1,5 +1,6 @@
 """How a copy stands, for a person and for a monitor: what is published, how the last runs went, who is at work now."""
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -106,6 +107,7 @@ def _appliance(name: str, row: Mapping[str, Any], last_runs: Sequence[LastRun], 
         "last_sync_at": succeeded_at,
         "age_seconds": round((now - aware_utc(succeeded_at)).total_seconds(), 3) if succeeded_at else None,
         **row,
+        "misfits": json.loads(row.get("misfits") or "{}"),
         "last_run": asdict(newest) if newest else None,
         "last_runs": {run.kind: asdict(run) for run in last_runs},
     }

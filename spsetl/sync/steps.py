@@ -19,7 +19,7 @@ from spsetl.extract.counts import count_window
 from spsetl.extract.details import fetch_details, has_session
 from spsetl.extract.snapshot import Snapshots, walk_snapshot
 from spsetl.extract.windows import walk_window
-from spsetl.flatten import Flattener, PageReader
+from spsetl.flatten import Flattener, PageReader, Quality
 from spsetl.lake import Lake, LakeWriter
 from spsetl.seeing.logs import carry
 from spsetl.seeing.spans import span
@@ -71,6 +71,7 @@ class FetchedWindow:
     record: WindowRecord
     files: Files
     rows: int
+    quality: Quality
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class FetchedBatch:
     details: Sequence[FetchedDetails]
     files: Files
     failures: Sequence[str]
+    quality: Quality
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ class Steps:
             gone = reading.missing(self.clock.now(), appliance=self.appliance, run_id=self.run_id)
             journal = {schema.SYNC_WINDOWS.name: record.as_batch(self.appliance, self.run_id)}
             writer.write(journal if gone is None else journal | {schema.MISSING_SESSIONS.name: gone})
-        return FetchedWindow(record, writer.files, writer.rows.get(schema.SESSIONS.name, 0))
+        return FetchedWindow(record, writer.files, writer.rows.get(schema.SESSIONS.name, 0), flattener.quality)
 
     def _source_now(self, is_live: bool) -> datetime:
         """By the appliance's clock, in whole seconds, as some tell times: now, or when the snapshot was opened."""
@@ -225,7 +227,7 @@ class Steps:
             if journal:
                 table = schema.DETAIL_FETCHES
                 writer.write({table.name: pa.RecordBatch.from_pylist(journal, schema=table.arrow_schema)})
-        return FetchedBatch(outcomes, writer.files, failures)
+        return FetchedBatch(outcomes, writer.files, failures, flattener.quality)
 
     def _fetches(self, fetched: _SessionDetails, now: datetime) -> list[dict[str, Any]]:
         """Rows of detail_fetches."""

@@ -131,7 +131,7 @@ def merge_details(
             f"and quarantine.appliance = p.appliance and quarantine.session_key = p.session_key and {where}",
             {"table": table.name},
         )
-    rows[schema.QUARANTINE.name] = merge_quarantine(connection, files)
+    merge_quarantine(connection, files)
     sets = ", ".join(f"{kind}_status = coalesce(p.{kind}_status, sessions.{kind}_status)" for kind in KINDS)
     connection.execute(
         f"update sessions set {sets} from fetched_details p "  # noqa: S608 our names

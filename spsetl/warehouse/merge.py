@@ -18,14 +18,13 @@ Files = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True)
 class MergedSessions:
-    """What merging windows did: rows read, and how many sessions were new, changed, moved, missing or unreadable."""
+    """What merging windows did: rows read, and how many sessions were new, changed, moved or missing."""
 
     rows_read: int
     new: int
     changed: int
     moved: int
     missing: int
-    quarantined: int
 
 
 def fetch_known(work: WorkDatabase, appliance: str, window: Window) -> pa.Table:
@@ -43,13 +42,13 @@ def fetch_known(work: WorkDatabase, appliance: str, window: Window) -> pa.Table:
 
 def merge_sessions(connection: duckdb.DuckDBPyConnection, files: Files) -> MergedSessions:
     """Merge the sessions of one window, inside the caller's transaction."""
-    quarantined = merge_quarantine(connection, files)
+    merge_quarantine(connection, files)
     sessions = list(files.get(schema.SESSIONS.name, ()))
     rows_read = new = changed = moved = 0
     if sessions:
         rows_read, new, changed, moved = _merge_rows(connection, files, sessions)
     missing = _mark_missing(connection, list(files.get(schema.MISSING_SESSIONS.name, ())))
-    return MergedSessions(rows_read, new, changed, moved, missing, quarantined)
+    return MergedSessions(rows_read, new, changed, moved, missing)
 
 
 def _merge_rows(connection: duckdb.DuckDBPyConnection, files: Files, sessions: list[str]) -> tuple[int, int, int, int]:
@@ -146,11 +145,11 @@ def replace_rows(
     return int(inserted[0]) if inserted else 0
 
 
-def merge_quarantine(connection: duckdb.DuckDBPyConnection, files: Files) -> int:
-    """Keep each unreadable row once, however often it comes; how many came in this step, repeated ones too."""
+def merge_quarantine(connection: duckdb.DuckDBPyConnection, files: Files) -> None:
+    """Keep each unreadable row once, however often it comes."""
     names = list(files.get(schema.QUARANTINE.name, ()))
     if not names:
-        return 0
+        return
     connection.execute(
         "create or replace temp table incoming_quarantine as select * from read_parquet($files) "
         "qualify row_number() over (partition by appliance, table_name, row_hash order by extracted_at) = 1",
@@ -160,5 +159,3 @@ def merge_quarantine(connection: duckdb.DuckDBPyConnection, files: Files) -> int
         "insert into quarantine by name select i.* from incoming_quarantine i "
         "anti join quarantine q using (appliance, table_name, row_hash)"
     )
-    counted = connection.execute("select count(*) from read_parquet($files)", {"files": names}).fetchone()
-    return int(counted[0]) if counted else 0

@@ -1,7 +1,8 @@
 -- Sessions whose details are not fetched yet, the newest first, after a place in that order: one row per session.
+-- A session whose start is not known comes last, as if it were of the year 1.
 select
     session_key,
-    start_time,
+    coalesce(start_time, timestamp '0001-01-01') as place_time,
     revision,
     row_hash,
     'channels' in $kinds and channels_status = 'pending' as wants_channels,
@@ -22,10 +23,10 @@ where
     )
     and (
         $after_time::timestamp is null
-        or start_time < $after_time::timestamp
-        or (start_time = $after_time::timestamp and session_key > $after_key)
+        or place_time < $after_time::timestamp
+        or (place_time = $after_time::timestamp and session_key > $after_key)
     )
     and ($range_start::timestamp is null or start_time >= $range_start::timestamp)
     and ($range_end::timestamp is null or start_time < $range_end::timestamp)
-order by start_time desc, session_key
+order by place_time desc, session_key
 limit $size

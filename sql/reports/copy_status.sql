@@ -70,7 +70,9 @@ select
     coalesce(counted_sessions.missing_sessions, 0)::bigint as missing_sessions,
     coalesce(counted_sessions.sessions_with_pending_details, 0)::bigint as sessions_with_pending_details,
     coalesce(counted_sessions.sessions_not_indexed, 0)::bigint as sessions_not_indexed,
-    coalesce(counted_quarantine.quarantined_rows, 0)::bigint as quarantined_rows
+    coalesce(counted_quarantine.quarantined_rows, 0)::bigint as quarantined_rows,
+    -- of the last sync: values that fit no column, by table and field
+    coalesce(last_syncs.misfits, '{}')::varchar as misfits
 from last_syncs
 left join counted_sessions on last_syncs.appliance = counted_sessions.appliance
 left join last_reconciliations on last_syncs.appliance = last_reconciliations.appliance

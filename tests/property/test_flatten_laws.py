@@ -1,6 +1,7 @@
 """Laws of flattening, against a boring reading that knows each field's outcome because it wrote the field."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
@@ -92,6 +93,12 @@ def values_of(kind: Kind, *, is_list: bool) -> st.SearchStrategy[Said]:
         Kind.TIMESTAMP: instants(),
         Kind.JSON: JSON.filter(lambda v: v is not None).map(lambda v: Said(v, canonical(v))),
     }
+    wrong: dict[Kind, list[Any]] = {
+        Kind.INTEGER: ["soon", 1.5, True, 2**63, "1e3", " "],
+        Kind.DOUBLE: ["NaN", True, "1e400", 10**400],
+        Kind.BOOLEAN: ["yes", 2, 0.5],
+        Kind.TIMESTAMP: ["soon", "2026-13-01", "+300000-01-01T00:00:00Z", True, 1_700_000_000_000, 10**30],
+    }
     nothing = st.just(Said(None))
     if kind is Kind.JSON:
         return fitting[kind] | nothing
@@ -99,7 +106,8 @@ def values_of(kind: Kind, *, is_list: bool) -> st.SearchStrategy[Said]:
     if kind is Kind.TEXT:
         return fitting[kind] | nothing | objects
     lists = st.lists(SCALARS, min_size=1, max_size=3).map(lambda v: Said(v, fits=False))
-    return fitting[kind] | nothing | objects | lists
+    scalars = st.sampled_from(wrong[kind]).map(lambda v: Said(v, fits=False))
+    return fitting[kind] | nothing | objects | lists | scalars
 
 
 def spelled(path: str) -> st.SearchStrategy[tuple[str, ...]]:
@@ -201,10 +209,12 @@ def lists_below(keys: tuple[str, ...], value: Any) -> Iterator[tuple[str, tuple[
         yield ".".join(keys), keys, value
 
 
-def flattened(body: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """The rows of one session."""
+def flattened(body: dict[str, Any], misfits: Counter[str] | None = None) -> dict[str, list[dict[str, Any]]]:
+    """The rows of one session; `misfits` is told what did not fit."""
     flattener = Flattener(appliance="a", run_id="r")
     flattener.add_sessions([{"key": "k", "body": body}], extracted_at=NOW)
+    if misfits is not None:
+        misfits.update(flattener.quality.misfits)
     return {name: batch.to_pylist() for name, batch in flattener.take().items()}
 
 
@@ -214,7 +224,8 @@ def test_each_field_is_where_it_belongs(document: tuple[dict[str, Any], list[Pla
     body, fields = document
     columns, lists, extra = expected_row(fields)
 
-    tables = flattened(body)
+    misfits = Counter[str]()
+    tables = flattened(body, misfits)
     (row,) = tables["sessions"]
     found: dict[str, Entries] = {}
     for entry in tables.get("session_lists", []):
@@ -223,6 +234,7 @@ def test_each_field_is_where_it_belongs(document: tuple[dict[str, Any], list[Pla
     assert {c.path: row[c.name] for c in SESSIONS.columns if c.path and row[c.name] is not None} == columns
     assert found == lists
     assert row["extra"] == (canonical(extra) if extra else None)
+    assert misfits == Counter(f"sessions.{f.path}" for f in fields if not f.said.fits)
 
 
 def reordered(value: Any, draw: st.DrawFn) -> Any:

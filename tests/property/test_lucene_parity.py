@@ -41,7 +41,7 @@ EXPRESSIONS = (
     "end_time:2026-10-25 OR creation_time:>2026-10-29",
     "_exists_:analytics.tags",
     "NOT deny_reason:* AND recording.index_status:(INDEXED NOT_INDEXED)",
-    "active:true OR vault.auto_approved:true",
+    "active:true OR vault.is_emergency:true",
     'ssh AND "root"^2',
 )
 TEXTS = (
@@ -73,8 +73,8 @@ NUMBERS = (
     "analytics.score.aggregated",
     "analytics.score.details.keystroke.score",
 )
-TIMES = ("start_time", "end_time", "creation_time", "psm.archive.date", "vault.created.timestamp")
-TRUTHS = ("active", "hidden", "archived", "analytics.scripted", "vault.expired")
+TIMES = ("start_time", "end_time", "creation_time", "psm.archive.date", "vault.created.timestamp", "vault.expired")
+TRUTHS = ("active", "hidden", "archived", "analytics.scripted", "vault.is_emergency")
 # Objects: everything below them.
 OBJECTS = ("vault", "log", "user", "recording.audit_trail", "analytics.score.details", "psm.target")
 _PROTECTED = re.compile(r'([+\-&|!(){}\[\]^"~*?:\\/<>\s])')

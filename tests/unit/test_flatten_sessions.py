@@ -300,25 +300,13 @@ def test_row_hash_tells_contents_apart_and_not_orders() -> None:
         ({"body": {"start_time": START}}, "key: not there, or neither text nor an integer", None),
         ({"key": "", "body": {"start_time": START}}, "key: not there, or neither text nor an integer", None),
         ({"key": True, "body": {"start_time": START}}, "key: not there, or neither text nor an integer", None),
-        ({"key": "k"}, "body: not an object", "k"),
-        ({"key": "k", "body": [1]}, "body: not an object", "k"),
-        ({"key": "k", "body": {}}, "start_time: missing", "k"),
-        ({"key": "k", "body": {"start_time": ""}}, "start_time: missing", "k"),
-        (
-            {"key": "k", "body": {"start_time": "soon", "client.port": "secret", "psm": {"archived": "secret"}}},
-            "client.port: not an integer of 64 bits; psm.archived: not a boolean; start_time: not a time",
-            "k",
-        ),
-        (
-            {"key": "k", "body": {"start_time": START, "analytics": {"score": {"details": {"s\nt": {"score": "x"}}}}}},
-            "analytics.score.details.*.score: not a finite number",
-            "k",
-        ),
-        ({"key": "k", "body": {"start_time": START, "protocol": "\ud800"}}, "text that is not Unicode", "k"),
+        ({"key": "k"}, "body: not an object, or empty", "k"),
+        ({"key": "k", "body": [1]}, "body: not an object, or empty", "k"),
+        ({"key": "k", "body": {}}, "body: not an object, or empty", "k"),
     ],
 )
 def test_unreadable_session_goes_to_quarantine(item: Any, reason: str, key: str | None) -> None:
-    """A session that cannot be read is kept whole, with a reason that names fields and no value."""
+    """A session without a key or contents is kept whole, with a reason that names fields and no value."""
     tables = rows_of([item])
     row = tables["quarantine"][0]
 

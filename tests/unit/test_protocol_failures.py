@@ -192,6 +192,12 @@ def answer(body: bytes, *, status: int = 200, cut_unseen: bool = False, **header
     return Answer(status, JSON, body, headers, {}, cut_unseen)
 
 
+DEEP = b"[" * 100_000 + b"]" * 100_000
+CUT: Any = "[" * 99_903 + "]" * 99_903
+for _ in range(97):
+    CUT = [CUT]
+
+
 @pytest.mark.parametrize(
     ("body", "value"),
     [
@@ -202,6 +208,8 @@ def answer(body: bytes, *, status: int = 200, cut_unseen: bool = False, **header
         (b'"a\x01b"', "a\x01b"),
         ('"Grüße\xff"'.encode("latin-1"), "Gr\\udcfc\\udcdfe\\udcff"),
         (b'[NaN, -Infinity, "\xff"]', ["NaN", "-Infinity", "\\udcff"]),
+        (b"[1e400, " + b"9" * 5_000 + b"]", ["1e400", "9" * 5_000]),
+        (b'[1, {"a": "\\"[", "b": ' + DEEP + b"}, 2]", [1, {"a": '"[', "b": CUT}, 2]),
     ],
 )
 def test_strange_json_is_read(body: bytes, value: Any) -> None:

@@ -31,7 +31,7 @@ recording.server_local.name recording.server_local.port recording.session_id rec
 recording.target.port recording.verdict recording.window_title_extracted revision server.id server.ip server.name
 server.port start_time trail_download_link user.id user.name user.name_domain user.gateway_username
 user.gateway_username_domain user.server_username user.server_username_domain verdict vault.access_request_type
-vault.account_name vault.created.timestamp vault.created.user.name vault.is_emergency alerts.href channels.href
+vault.account_name vault.created.timestamp vault.created.user.user_name vault.is_emergency alerts.href channels.href
 events.href indexing.href trail_downloads.href recording.audit_trail.download.href ticketing.approver.name labels
 carbon_grams
 """
