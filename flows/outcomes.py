@@ -91,7 +91,8 @@ def describe_gaps(report: SyncReport) -> str:
     """What is incomplete, in a line."""
     return (
         f"{report.details_failed} sessions have details that could not be fetched whole, "
-        f"{report.windows_differing} windows differ from the appliance's count; the rest is published"
+        f"{report.windows_differing} windows differ from the appliance's count, "
+        f"{report.quarantined} rows could not be read; the rest is published"
     )
 
 

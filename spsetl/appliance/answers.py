@@ -85,9 +85,7 @@ def _read_integer(digits: str) -> int | str:
     return int(digits) if len(digits) <= _MOST_DIGITS else digits
 
 
-_STRANGE: Final = json.JSONDecoder(
-    strict=False, parse_constant=str, parse_float=_read_float, parse_int=_read_integer
-)
+_STRANGE: Final = json.JSONDecoder(strict=False, parse_constant=str, parse_float=_read_float, parse_int=_read_integer)
 
 
 def _cut_depths(text: str) -> str:

@@ -208,8 +208,10 @@ def decode_stats(answer: Any) -> dict[str, int]:
         BadAnswerError: It has another shape.
     """
     what = "the statistics"
-    rows = [(row.get("value"), _number(row, "count", what)) for row in _member(answer, "items", list, what)]
-    return {str(value): count or 0 for value, count in rows}
+    rows = _member(answer, "items", list, what)
+    if not all(isinstance(row, dict) for row in rows):
+        raise _undocumented(what, "a row that is no object")
+    return {str(row.get("value")): _number(row, "count", what) or 0 for row in rows}
 
 
 def decode_info(answer: Any) -> str:

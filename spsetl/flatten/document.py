@@ -15,7 +15,7 @@ _EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
 
 
 class UnreadableError(Exception):
-    """The row goes to quarantine: nothing tells it apart, or it says nothing. The message names fields, never a value."""
+    """The row goes to quarantine: it has no key, or says nothing. The message names fields, never a value."""
 
 
 class Document:

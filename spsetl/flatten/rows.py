@@ -160,4 +160,3 @@ def _finish(
         values[_EXTRA[name]] = to_json(extra_of(document.unknown) | ({BESIDE: beside} if beside else {}))
     values[_SESSION_KEY[name]] = session_key
     values[_EXTRACTED_AT[name]] = extracted_at
-

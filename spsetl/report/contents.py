@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, datetime, timedelta
 from typing import Any, Final
 
 from spsetl.analysis.times import Moment, read_range
@@ -136,7 +136,8 @@ def period_of(start: Moment | None, end: Moment | None, *, newest: datetime) -> 
         UsageError: It is empty.
     """
     first, after = read_range(start, end)
-    after = after or newest.replace(hour=0, minute=0, second=0, microsecond=0) + _DAY
+    day = newest.replace(hour=0, minute=0, second=0, microsecond=0)
+    after = after or min(day, day.replace(year=MAXYEAR, month=12, day=30)) + _DAY  # no day follows the last of all
     first = first or after - DAYS * _DAY
     if after <= first:
         raise UsageError(f"no session started at or after {start}: the newest one started {newest:%Y-%m-%d %H:%M} UTC")

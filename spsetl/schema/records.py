@@ -86,7 +86,7 @@ SYNC_WINDOWS: Final = Table(
         made(
             "verdict",
             Kind.TEXT,
-            "equal (of what started before it was read, as many as source_count, but for rows without a key or a time), "
+            "equal (of what started before it was read, as many as source_count, but for rows without key or time), "
             "differs (also after reading again), uncounted, or doubted (a drop "
             "stopped the sync)",
         ),

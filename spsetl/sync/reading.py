@@ -29,7 +29,7 @@ class Walk(Protocol):
 
 @dataclass(frozen=True)
 class WindowTask:
-    """A window to read, and what the copy knows of its sessions: `session_key, revision, row_hash, is_missing, is_placed`."""
+    """A window to read, and what the copy knows of its sessions, see sql/merge/known_sessions.sql."""
 
     kind: WindowKind
     window: Window
@@ -174,9 +174,7 @@ class WindowReading:
 
     def _unseen(self) -> list[str]:
         return [
-            key
-            for key, row in self.known.items()
-            if row.is_placed and not row.is_missing and key not in self.listed
+            key for key, row in self.known.items() if row.is_placed and not row.is_missing and key not in self.listed
         ]
 
     def _are_gone(self, keys: Sequence[str]) -> bool:

@@ -13,8 +13,11 @@ import orjson
 import pytest
 import stamina
 
+from spsetl.appliance.protocol import decode_stats
 from spsetl.cli import run
+from spsetl.errors import BadAnswerError
 from spsetl.flatten import Flattener, PageReader
+from spsetl.report.contents import period_of
 from spsetl.simulator import Simulator, World, WorldSpec
 from tests.syncing import all_rows, ask, forget_snapshot
 from tests.tampering import Tamper, of_items, of_raw_items, tampering
@@ -110,7 +113,7 @@ def appliance() -> Iterator[Appliance]:
     world = World(SMALL)
     with Simulator(world) as simulator:
         made = Appliance(world, simulator)
-        with tampering(simulator, lambda path, body: made.tamper(path, body)) as made.url:
+        with tampering(simulator, lambda *asked: made.tamper(*asked)) as made.url:  # noqa: PLW0108 it is set later
             yield made
 
 
@@ -220,6 +223,19 @@ RAW = [
 ]
 
 
+def test_a_session_at_the_end_of_all_times_stops_no_report() -> None:
+    """Its day is followed by none."""
+    period = period_of(None, None, newest=datetime.max)
+    assert (period.start.year, period.end.year) == (9999, 9999)
+
+
+@pytest.mark.parametrize("row", [None, 5, "ssh", ["ssh", 1]])
+def test_odd_statistics_are_a_line(row: Any) -> None:
+    """And no defect of ours."""
+    with pytest.raises(BadAnswerError, match="no object"):
+        decode_stats({"items": [{"value": "ssh", "count": 1}, row]})
+
+
 LEVELS = (150, 400, 980, 1_020, 1_100, 50_000)
 
 
@@ -313,7 +329,7 @@ def test_a_key_of_any_kind_costs_no_other_session(
     odd = dict(zip(appliance.world.keys()[10:], KEYS, strict=False))
     appliance.tamper = of_items(lambda item: item | {"key": odd.get(item["key"], (item["key"],))[0]})
 
-    code, said, _ = appliance.sync(capsys, "--lookback", str(24 * 60))
+    _, said, _ = appliance.sync(capsys, "--lookback", str(24 * 60))
 
     assert (said["windows_differing"], said["quarantined"], said["sessions"]["missing"]) == (0, 5, 0)
     keys = {found for (found,) in ask(folder, "select session_key from sessions")}
@@ -326,9 +342,9 @@ def test_a_key_of_any_kind_costs_no_other_session(
 def test_details_of_odd_types_cost_no_row(
     appliance: Appliance, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Keys in any spelling of a number are that number; what has none is in quarantine, once, however often it comes."""
+    """A key is its number however spelled; what has none is in quarantine, once, however often it comes."""
     world = appliance.world
-    key = next(key for key in world.keys() if len(world.events(key)) > 4)
+    key = next(key for key in world if len(world.events(key)) > 4)
     events = [
         {"record_id": "12", "time": "noon", "content": {"not": "text"}},
         {"record_id": 1e3, "time": 10**30},
@@ -355,7 +371,9 @@ def test_details_of_odd_types_cost_no_row(
         (1000, {"time": 1e30}),
     ]
     kept = ask(folder, "select raw from quarantine where table_name = 'events' and session_key is not null")
-    assert sorted(raw for (raw,) in kept) == sorted(orjson.dumps(e, option=orjson.OPT_SORT_KEYS).decode() for e in events[2:5])
+    assert sorted(raw for (raw,) in kept) == sorted(
+        orjson.dumps(e, option=orjson.OPT_SORT_KEYS).decode() for e in events[2:5]
+    )
     before = all_rows(folder)
     forget_snapshot(appliance.simulator)
     world.change(key, {"protocol": "SSH2"})

@@ -112,4 +112,3 @@ def test_canonical_json_of_what_orjson_refuses() -> None:
     assert canonical_json({"b": [1, {}, {"c": None, "a": "x"}], "a": 2**70}) == (
         b'{"a":1180591620717411303424,"b":[1,{},{"a":"x","c":null}]}'
     )
-
