@@ -64,8 +64,9 @@ class Flattener:
 
     Nothing of an answer is lost: each field is in a column, in `session_lists`, in `session_scores` or in `extra`, but
     for links to sub-resources; a row without a key or contents is in `quarantine`, whole. And nothing is
-    doubled: between two `take()`, of a session's versions the one with the highest revision is kept (the later of two
-    equal ones), with its lists and scores alone; adding a session's channels, events or alerts again replaces the former.
+    doubled: between two `take()`, of a session's versions the one with the highest revision is kept (the later of
+    two equal ones), with its lists and scores alone; adding a session's channels, events or alerts again replaces the
+    former.
 
     Args:
         appliance: Its name, the first part of every key.
