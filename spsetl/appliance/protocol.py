@@ -86,11 +86,16 @@ class SessionPage:
 
 @dataclass(frozen=True)
 class DetailPage:
-    """One page of a session's channels, events or alerts. Items are as they came, readable or not."""
+    """One page of a session's channels, events or alerts. Items are as they came, readable or not.
+
+    `tells_next`: whether it has a `next`, and be it null.
+    """
 
     items: tuple[Any, ...]
     match_count: int | None
+    limit: int | None
     next: str | None
+    tells_next: bool
 
 
 @dataclass(frozen=True)
@@ -178,7 +183,13 @@ def decode_details(answer: Any, kind: DetailKind) -> DetailPage:
     name = kind if isinstance(answer, dict) and "items" not in answer and kind in answer else "items"
     items = _member(answer, name, list, what)
     meta = _member(answer, "meta", dict, what) if "meta" in answer else {}
-    return DetailPage(items=tuple(items), match_count=_number(meta, "match_count", what), next=_link(meta, what))
+    return DetailPage(
+        items=tuple(items),
+        match_count=_number(meta, "match_count", what),
+        limit=_number(meta, "limit", what),
+        next=_link(meta, what),
+        tells_next="next" in meta,
+    )
 
 
 def decode_histogram(answer: Any) -> Histogram:

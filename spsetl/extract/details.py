@@ -1,15 +1,18 @@
 """The details of one session: its channels, events, alerts and the like, every page of them.
 
 One request a session and kind, no bulk form is known ("Session events", "Session alerts"). Whether there can be events
-at all is decided from the index status, before anything is asked. No guide says that an offset into them has a limit;
-where one is ignored, as the list does above 10000, the first page comes again, and is recognised.
+at all is decided from the index status, before anything is asked. How many an answer holds at most, and whether it
+tells of more, differs: where it does not prove its end, the rest is asked for by offset, until nothing comes. No guide
+says that an offset has a limit; where one is ignored, as the list does above 10000, what is known comes again.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from spsetl.appliance.client import Client
 from spsetl.appliance.protocol import (
     PAGE_LIMIT,
+    RESULT_CAP,
     DetailKind,
     DetailPage,
     check_session,
@@ -18,6 +21,7 @@ from spsetl.appliance.protocol import (
     session_path,
 )
 from spsetl.errors import BadAnswerError, IncompleteError, NotFoundError
+from spsetl.flatten.values import canonical_json
 
 # The guides show 1000 beside a default of 500; what the appliance makes of it, its `limit` and `next` tell.
 DETAIL_LIMIT: Final = 1000
@@ -40,29 +44,72 @@ def has_session(client: Client, key: str) -> bool:
     return True
 
 
-def fetch_details(client: Client, session_key: str, kind: DetailKind) -> list[Any]:
+def fetch_details(client: Client, session_key: str, kind: DetailKind, *, tries: int | None = None) -> list[Any]:
     """All items of one kind of a session, as the appliance gives them.
 
+    Args:
+        client: The appliance.
+        session_key: Of the session.
+        kind: Which details.
+        tries: How often a request is tried at most; None: as long as the client's patience lasts.
+
     Raises:
-        NotFoundError: The session has gone.
+        NotFoundError: The session has gone, or the appliance has no such details of it.
         IncompleteError: The appliance does not give all of them.
     """
-    items: list[Any] = []
     path = detail_path(session_key, kind)
+    more: dict[str, Any] = {} if tries is None else {"tries": tries}
+
+    def ask(limit: int, offset: int) -> DetailPage:
+        return decode_details(client.get(path, {"limit": limit, "offset": offset}, kind=kind, **more), kind)
+
+    items: list[Any] = []
+    known: set[str] = set()
+    skipped = 0
     while True:
-        page = decode_details(client.get(path, {"limit": DETAIL_LIMIT, "offset": len(items)}, kind=kind), kind)
-        if items and page.items and page.items[0] == items[0]:
-            raise IncompleteError(f"the appliance repeats the first {len(items)} {kind} of a session for all of them")
-        items.extend(page.items)
-        if _is_last(page):
+        page = ask(DETAIL_LIMIT, len(items) + skipped)
+        # Items that arrive meanwhile push others on to the next page, where these come once more.
+        fresh = [item for item in page.items if _identity(item) not in known] if known else page.items
+        items.extend(fresh)
+        if not page.items or _says_end(page, len(items)):
             break
+        known.update(map(_identity, fresh))
+        if fresh:
+            skipped = 0
+        elif not skipped and _identity(items[0]) not in map(_identity, page.items):
+            skipped = len(page.items)
+        elif _tells_nothing(page) and len(page.items) == len(items) and _knows_no_pages(ask, len(items)):
+            break
+        else:
+            raise IncompleteError(f"the appliance repeats {kind} of a session instead of those after {len(items)}")
     if page.match_count is not None and page.match_count > len(items):
         raise IncompleteError(f"the appliance announced {page.match_count} {kind} of a session, gave {len(items)}")
     return items
 
 
-def _is_last(page: DetailPage) -> bool:
-    """Whether no more follow. Without a count, a full page that names no next one is not believed: it may be a cut."""
-    if page.next is not None and page.items:
+def _says_end(page: DetailPage, got: int) -> bool:
+    """Whether the answer itself proves that no more follow.
+
+    A count that may have stopped, as that of sessions does, proves nothing; nor does a full page that names no next
+    one, which may be a cut.
+    """
+    if page.next is not None:
         return False
-    return page.match_count is not None or len(page.items) < PAGE_LIMIT
+    if page.match_count is not None:
+        return page.match_count <= got and page.match_count < RESULT_CAP
+    return page.tells_next and len(page.items) < min(PAGE_LIMIT, page.limit or PAGE_LIMIT)
+
+
+def _tells_nothing(page: DetailPage) -> bool:
+    return page.match_count is None and not page.tells_next
+
+
+def _knows_no_pages(ask: Callable[[int, int], DetailPage], got: int) -> bool:
+    """Whether an appliance that ignores offsets has given all: it ignores limits too, and gave no round number."""
+    return got == 1 or (got < PAGE_LIMIT and got % 10 != 0 and len(ask(1, 0).items) >= got)
+
+
+def _identity(item: Any) -> str:
+    """What tells an item from the others: its key, or all that it says."""
+    key = item.get("key", item.get("record_id")) if isinstance(item, dict) else None
+    return canonical_json(item if key is None else [key]).decode()

@@ -45,8 +45,9 @@ class Details:
             meta["match_count"] = len(records)
         items = [self._item(request.kind, path, one) for one in records[page.offset : page.offset + page.limit]]
         wrapper = quirks.channels_wrapper if request.kind == "channels" else "items"
+        told = {"whole": {"meta": meta}, "count": {"meta": {"match_count": len(records)}}, "none": {}}
         asking = Asking(request.kind, session.key, session.revision) if _begins(request) else None
-        return as_json({wrapper: items, "meta": meta}, asking)
+        return as_json({wrapper: items, **told[quirks.detail_meta]}, asking)
 
     def _records(self, request: Request, session: Session) -> Sequence[dict[str, Any]]:
         spec, q = self._world.spec, request.params.get("q")

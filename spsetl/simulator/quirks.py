@@ -25,6 +25,8 @@ class Quirks:
     """The most channels, events, alerts or other details that one page holds, whatever `limit` says."""
     detail_offset_limit: int = 0
     """An `offset` into details above this is ignored, as one above 10000 into the list; 0: none is."""
+    detail_meta: Literal["whole", "count", "none"] = "whole"
+    """What a page of details tells of the others. count: only match_count, also of events; none: it has no meta."""
     result_limit: int = 10_000
     """Where match_count and the results stop."""
     bin_limit: int = 10_000
