@@ -137,6 +137,7 @@ class Client:
         *,
         kind: str,
         decode: Callable[[bytes], Any] = orjson.loads,
+        tries: int = _TRIES,
     ) -> Any:
         """Ask once, and again as long as the failure is passing; the answer's decoded JSON.
 
@@ -145,6 +146,7 @@ class Client:
             params: Query parameters, not encoded.
             kind: What is asked for, in words for counts and messages, for example `sessions`.
             decode: Reads the answer's JSON, as `decode_answer` says.
+            tries: How often at most.
 
         Raises:
             QueryError: The appliance does not understand a filter or a value.
@@ -163,7 +165,7 @@ class Client:
             # Not among the tries: quiet hours outlast their patience, and the login must not be held up meanwhile.
             self._throttle.wait_while_quiet()
             with suppress(QuietHoursBegan):
-                return self._patiently(kind, lambda: self._ask(address, kind, decode))
+                return self._patiently(kind, lambda: self._ask(address, kind, decode), tries)
 
     def download(
         self,
@@ -208,9 +210,9 @@ class Client:
 
         self._with_login(read)
 
-    def _patiently(self, kind: str, once: Callable[[], T]) -> T:
+    def _patiently(self, kind: str, once: Callable[[], T], tries: int = _TRIES) -> T:
         for attempt in stamina.retry_context(
-            on=_Patience(self._transport, kind),
+            on=_Patience(self._transport, kind, tries),
             attempts=_TRIES,
             timeout=self._seconds_of_patience,
             wait_initial=_FIRST_WAIT,
@@ -257,15 +259,18 @@ class Client:
 class _Patience:
     """Says after a failed try whether to try again: no, yes after a usual wait, or after so many seconds."""
 
-    def __init__(self, transport: Transport, kind: str) -> None:
+    def __init__(self, transport: Transport, kind: str, most: int) -> None:
         self._transport = transport
         self._kind = kind
+        self._most = most
         self._tries = 0
 
     def __call__(self, error: Exception) -> bool | float:
         self._tries += 1
         answered = self._transport.answered
         if not is_transient(error, answered=answered) or (not answered and self._tries >= _FIRST_TRIES):
+            return False
+        if self._most < _TRIES and self._tries >= self._most:
             return False
         log.info("request failed", kind=self._kind, tries=self._tries, error=str(error))
         wait = error.retry_after if isinstance(error, UnavailableError) else None

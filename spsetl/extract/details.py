@@ -27,8 +27,10 @@ from spsetl.flatten.values import canonical_json
 DETAIL_LIMIT: Final = 1000
 
 
-def has_session(client: Client, key: str) -> bool:
+def has_session(client: Client, key: str, *, tries: int | None = None) -> bool:
     """Whether the appliance has this session; True, too, of a key that no path can be made of: nothing says it has not.
+
+    `tries`: as `fetch_details`.
 
     Raises:
         BadAnswerError: It answers with something else.
@@ -38,7 +40,7 @@ def has_session(client: Client, key: str) -> bool:
     except BadAnswerError:
         return True
     try:
-        check_session(client.get(path, kind="session"), key)
+        check_session(client.get(path, kind="session", **_tried(tries)), key)
     except NotFoundError:
         return False
     return True
@@ -58,10 +60,9 @@ def fetch_details(client: Client, session_key: str, kind: DetailKind, *, tries: 
         IncompleteError: The appliance does not give all of them.
     """
     path = detail_path(session_key, kind)
-    more: dict[str, Any] = {} if tries is None else {"tries": tries}
 
     def ask(limit: int, offset: int) -> DetailPage:
-        return decode_details(client.get(path, {"limit": limit, "offset": offset}, kind=kind, **more), kind)
+        return decode_details(client.get(path, {"limit": limit, "offset": offset}, kind=kind, **_tried(tries)), kind)
 
     items: list[Any] = []
     known: set[str] = set()
@@ -85,6 +86,10 @@ def fetch_details(client: Client, session_key: str, kind: DetailKind, *, tries: 
     if page.match_count is not None and page.match_count > len(items):
         raise IncompleteError(f"the appliance announced {page.match_count} {kind} of a session, gave {len(items)}")
     return items
+
+
+def _tried(tries: int | None) -> dict[str, Any]:
+    return {} if tries is None else {"tries": tries}
 
 
 def _says_end(page: DetailPage, got: int) -> bool:

@@ -18,6 +18,7 @@ from spsetl.schema.fields import (
 from spsetl.schema.policies import POLICIES
 from spsetl.schema.records import (
     APPLIANCES,
+    DETAIL_FAILURES,
     DETAIL_FETCHES,
     MISSING_SESSIONS,
     QUARANTINE,
@@ -25,19 +26,31 @@ from spsetl.schema.records import (
     SYNC_WINDOWS,
 )
 from spsetl.schema.sessions import SESSION_LISTS, SESSION_SCORES, SESSIONS
-from spsetl.schema.statuses import FETCHED, GONE, NOT_INDEXED, NOT_REQUESTED, PENDING
+from spsetl.schema.statuses import (
+    ABSENT,
+    FAILED,
+    FETCHED,
+    GONE,
+    NOT_INDEXED,
+    NOT_REQUESTED,
+    PENDING,
+    VANISHED,
+)
 from spsetl.schema.types import Column, Kind, Table
 from spsetl.schema.version import VERSION, WAREHOUSE_VERSION, require_known
 
 __all__ = [
+    "ABSENT",
     "ALERTS",
     "APPLIANCES",
     "BY_NAME",
     "CHANNELS",
     "COPIED_TABLES",
+    "DETAIL_FAILURES",
     "DETAIL_FETCHES",
     "DETAIL_TABLES",
     "EVENTS",
+    "FAILED",
     "FETCHED",
     "GONE",
     "INDEXING",
@@ -62,6 +75,7 @@ __all__ = [
     "SYNC_WINDOWS",
     "TABLES",
     "TRAIL_DOWNLOADS",
+    "VANISHED",
     "VERSION",
     "WAREHOUSE_VERSION",
     "Column",
@@ -73,7 +87,7 @@ __all__ = [
 SESSION_TABLES: Final = (SESSIONS, SESSION_LISTS, SESSION_SCORES)
 DETAIL_TABLES: Final = (CHANNELS, EVENTS, ALERTS, TRAIL_DOWNLOADS, INDEXING)
 COPIED_TABLES: Final = (*SESSION_TABLES, *DETAIL_TABLES, QUARANTINE)
-TABLES: Final = (*COPIED_TABLES, POLICIES, SYNC_RUNS, SYNC_WINDOWS, APPLIANCES, WAREHOUSE_VERSION)
+TABLES: Final = (*COPIED_TABLES, DETAIL_FAILURES, POLICIES, SYNC_RUNS, SYNC_WINDOWS, APPLIANCES, WAREHOUSE_VERSION)
 # What the warehouse can be made from: the rows themselves, and what it otherwise only knows by having seen it happen.
 LAKE_TABLES: Final = (*COPIED_TABLES, POLICIES, SYNC_RUNS, SYNC_WINDOWS, DETAIL_FETCHES, MISSING_SESSIONS)
 BY_NAME: Final = {table.name: table for table in {*TABLES, *LAKE_TABLES}}

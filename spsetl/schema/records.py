@@ -50,7 +50,11 @@ SYNC_RUNS: Final = Table(
         made("sessions_moved", Kind.INTEGER, "Sessions that were listed under another start_time than before, or two"),
         made("quarantined", Kind.INTEGER, "Rows that could not be read in this sync"),
         made("misfits", Kind.JSON, "Values that fit no column and went to extra, counted by table and field, as JSON"),
-        made("details_failed", Kind.INTEGER, "Sessions whose details could not be fetched whole"),
+        made(
+            "details_failed",
+            Kind.INTEGER,
+            "Sessions whose details could not be fetched, in this run or since earlier ones",
+        ),
         made("details_gone", Kind.INTEGER, "Details that the appliance has no more (404), sessions and kinds together"),
         made(
             "source_sessions",
@@ -121,9 +125,29 @@ DETAIL_FETCHES: Final = Table(
         APPLIANCE,
         SESSION_KEY,
         made("kind", Kind.TEXT, "Which details: channels, events, alerts, trail_downloads, indexing"),
-        made("status", Kind.TEXT, "fetched, or gone"),
+        made("status", Kind.TEXT, "fetched, or gone; or as in detail_failures: failed, absent, vanished"),
+        made("error", Kind.TEXT, "Why they were not fetched"),
         made("revision", Kind.INTEGER, "Revision of the session that they were fetched for"),
         made("row_hash", Kind.TEXT, "Hash of that version of the session"),
+        *LINEAGE,
+    ),
+)
+
+DETAIL_FAILURES: Final = Table(
+    "detail_failures",
+    "One row per session and kind of details that the appliance has not given, and is asked for again",
+    ("appliance", "session_key", "kind"),
+    (
+        APPLIANCE,
+        SESSION_KEY,
+        made("kind", Kind.TEXT, "Which details: channels, events, alerts, trail_downloads, indexing"),
+        made(
+            "status",
+            Kind.TEXT,
+            "failed, absent (404, though the session is there), or vanished (404, as the session's own page)",
+        ),
+        made("error", Kind.TEXT, "Why they were not fetched"),
+        made("tries", Kind.INTEGER, "In how many runs they were asked for in vain"),
         *LINEAGE,
     ),
 )

@@ -1,4 +1,4 @@
-"""What `sessions.<kind>_status` says of a session's details."""
+"""What `sessions.<kind>_status` says of a session's details, and what became of asking for them."""
 
 from typing import Final
 
@@ -7,3 +7,8 @@ FETCHED: Final = "fetched"
 NOT_INDEXED: Final = "not_indexed"
 GONE: Final = "gone"
 NOT_REQUESTED: Final = "not_requested"
+
+# How asking can end besides FETCHED and GONE, which settle it; until then it is asked for again.
+FAILED: Final = "failed"
+ABSENT: Final = "absent"
+VANISHED: Final = "vanished"

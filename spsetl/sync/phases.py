@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 
 from spsetl import schema
 from spsetl.errors import IncompleteError, VanishedError
@@ -11,10 +12,11 @@ from spsetl.extract.counts import count_all, count_window
 from spsetl.extract.plan import EPOCH, Window
 from spsetl.seeing.logs import log
 from spsetl.seeing.spans import span
+from spsetl.sync.details import CAN_BE_ABSENT, quote_key
 from spsetl.sync.gathering import Gathering, gather_files
 from spsetl.sync.job import Job
 from spsetl.sync.reading import WindowTask
-from spsetl.sync.steps import FetchedBatch, FetchedWindow, batches_of
+from spsetl.sync.steps import Batch, FetchedBatch, FetchedWindow, batches_of
 from spsetl.warehouse import details, merge, runs
 from spsetl.warehouse.windows import DIFFERS, WindowKind, WindowRecord, doubt_windows, record_window
 
@@ -27,6 +29,8 @@ MOST_DETAILED = 2_000
 # A tiny copy loses a large share with each session that is cleaned up.
 _FEW_SESSIONS = 20
 SECONDS_BETWEEN_EVENTS = 10.0
+# Of what keeps details from being fetched, so much is told; the table detail_failures has all.
+_MOST_REASONS = 5
 
 
 def read_windows(job: Job, kind: WindowKind, windows: Sequence[Window]) -> None:
@@ -156,22 +160,36 @@ def require_presence(job: Job, *, accept_missing: bool) -> None:
 def fetch_details(job: Job, *, start: datetime | None = None, end: datetime | None = None) -> None:
     """Fetch the details that wait, the newest sessions first, as far as the budget goes.
 
+    What was asked for in vain on earlier nights waits for its own, unless a range is given: that is asked for whole.
+
     Args:
         job: The run.
         start: Only sessions that started at or after this.
         end: Only sessions that started before this.
+
+    Raises:
+        SpsetlError: The details of most sessions fail; what was fetched is kept.
     """
     kinds = job.settings.details
     details.request_kinds(job.work, appliance=job.appliance, kinds=kinds)
     if not kinds:
         return
-    waiting = details.count_pending(job.work, appliance=job.appliance, start=start, end=end)
-    if not waiting:
-        return
+    job.steps.details.unknown_kinds = details.fetch_unknown_kinds(job.work, appliance=job.appliance)
+    pending = _pending(job, kinds, start, end)
+    first = next(pending, None)
+    try:
+        if first is not None:
+            waiting = details.count_pending(job.work, appliance=job.appliance, start=start, end=end)
+            _fetch_batches(job, batches_of(chain([first], pending)), waiting)
+    finally:
+        _tell_failures(job, kinds, start, end)
+    job.steps.details.require_success()
+
+
+def _fetch_batches(job: Job, batches: Iterable[Batch], waiting: int) -> None:
     log.info("details planned", sessions=waiting)
     job.progress.begin("details", waiting)
     steps = job.steps
-    batches = batches_of(_pending(job, kinds, start, end))
     pace = _Pace(waiting)
     gathering = Gathering[FetchedBatch](partial(_merge_batches, job), most=MOST_DETAILED)
     with span("details"):
@@ -194,10 +212,29 @@ def _merge_batches(job: Job, batches: Sequence[FetchedBatch]) -> None:
     report.rows.update(rows)
     for batch in batches:
         report.quality.add(batch.quality)
-    for line in (line for batch in batches for line in batch.failures):
-        report.details_failed += 1
-        if line not in report.warnings:
-            report.warnings.append(line)
+    expected = CAN_BE_ABSENT | job.steps.details.unknown_kinds
+    outcomes = [outcome for one in fetched for kind, outcome in one.statuses.items() if kind not in expected]
+    report.details_gone += outcomes.count(schema.GONE) + outcomes.count(schema.VANISHED)
+
+
+def _tell_failures(job: Job, kinds: Sequence[str], start: datetime | None, end: datetime | None) -> None:
+    """Count the sessions whose details the appliance has not given, tonight or before: the copy lacks them."""
+    report, shut = job.report, sorted(job.steps.details.shut_kinds)
+    failures = details.fetch_failures(job.work, appliance=job.appliance, kinds=kinds, start=start, end=end)
+    failed = sum(sessions for _, sessions, _ in failures)
+    for error, sessions, keys in failures[:_MOST_REASONS]:
+        shown = ", ".join(quote_key(key) for key in keys) + (", …" if sessions > len(keys) else "")
+        report.warnings.append(
+            f"the details of {sessions:,} sessions could not be fetched ({shown}): {error}; "
+            "they are asked for again on later nights"
+        )
+    if shut:
+        report.warnings.append(
+            f"the appliance answers 404 for {' and '.join(shut)} of every session: the others wait for the next run; "
+            "if this firmware has none, that is believed after some nights"
+        )
+        failed = details.count_pending(job.work, appliance=job.appliance, start=start, end=end)
+    report.details_failed += failed
 
 
 class _Pace:
@@ -224,9 +261,18 @@ def _pending(
     job: Job, kinds: Sequence[str], start: datetime | None, end: datetime | None
 ) -> Iterator[list[details.PendingDetails]]:
     after: details.PendingDetails | None = None
-    while not job.steps.budget.is_spent:
+    now = None if start or end else datetime.now(UTC)
+    while not job.steps.details.has_ended:
         some = details.pending_details(
-            job.work, appliance=job.appliance, kinds=kinds, after=after, size=BATCH_SIZE, start=start, end=end
+            job.work,
+            appliance=job.appliance,
+            kinds=kinds,
+            after=after,
+            size=BATCH_SIZE,
+            start=start,
+            end=end,
+            now=now,
+            shut=job.steps.details.shut_kinds,
         )
         if not some:
             return

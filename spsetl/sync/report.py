@@ -32,7 +32,7 @@ class SyncReport:
         windows_differing: Windows in which the appliance counts other than it lists.
         counts_differing: Days and protocols of which a reconciliation could not make the copy equal.
         details_gone: Details that the appliance has no more, sessions and kinds together.
-        details_failed: Sessions whose details could not be fetched whole; they stay pending.
+        details_failed: Sessions whose details could not be fetched, now or since earlier runs; they stay pending.
         details_pending: Sessions of the copy whose details are not fetched.
         requests: Requests sent, by kind.
         seconds: How long it took.

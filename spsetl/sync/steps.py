@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
@@ -14,9 +14,8 @@ import pyarrow as pa
 from spsetl import schema
 from spsetl.appliance.client import Client
 from spsetl.appliance.probe import Capabilities
-from spsetl.errors import IncompleteError, NotFoundError
 from spsetl.extract.counts import count_window
-from spsetl.extract.details import fetch_details, has_session
+from spsetl.extract.details import has_session
 from spsetl.extract.snapshot import Snapshots, walk_snapshot
 from spsetl.extract.windows import walk_window
 from spsetl.flatten import Flattener, PageReader, Quality
@@ -24,6 +23,7 @@ from spsetl.lake import Lake, LakeWriter
 from spsetl.seeing.logs import carry
 from spsetl.seeing.spans import span
 from spsetl.sync.budget import Budget
+from spsetl.sync.details import DetailFetcher, SessionDetails
 from spsetl.sync.pages import Pages
 from spsetl.sync.progress import Progress
 from spsetl.sync.reading import Walk, WindowReading, WindowTask
@@ -37,8 +37,6 @@ ROWS_IN_HAND = 1_000
 # An answer tells the appliance's time in whole seconds.
 _CLOCK_MARGIN = timedelta(seconds=1)
 _TICK = timedelta(microseconds=1)
-# A session without a recording has none of these, and the appliance may say so with a 404.
-_CAN_BE_ABSENT = frozenset({"trail_downloads", "indexing"})
 
 
 class RunClock:
@@ -76,11 +74,10 @@ class FetchedWindow:
 
 @dataclass(frozen=True)
 class FetchedBatch:
-    """Sessions whose details are durable; `failures` says, a line each, what could not be fetched whole."""
+    """Sessions whose details, and what became of asking for them, are durable."""
 
     details: Sequence[FetchedDetails]
     files: Files
-    failures: Sequence[str]
     quality: Quality
 
 
@@ -90,16 +87,6 @@ class Batch:
 
     number: int
     sessions: Sequence[PendingDetails]
-
-
-@dataclass
-class _SessionDetails:
-    """What was fetched of one session, by kind; nothing where the budget was spent."""
-
-    session: PendingDetails
-    statuses: dict[str, str] = field(default_factory=dict)
-    items: dict[str, list[Any]] = field(default_factory=dict)
-    failures: list[str] = field(default_factory=list)
 
 
 class Steps:
@@ -142,10 +129,10 @@ class Steps:
         self.clock = clock
         self.capabilities = capabilities
         self.snapshots = snapshots
-        self.budget = budget
+        self.details = DetailFetcher(client, budget, self._check_stopping)
         self.appliance = appliance
         self.run_id = run_id
-        self._details = details
+        self._kinds = details
         self._stopping = stopping
         self._reader = PageReader()
         self._turns = Turns()
@@ -208,11 +195,10 @@ class Steps:
 
     def _fetch_batch(self, batch: Batch) -> FetchedBatch:
         outcomes: list[FetchedDetails] = []
-        failures: list[str] = []
         journal: list[dict[str, Any]] = []
         with self._writer(f"details-{batch.number:06d}") as writer:
             flattener = self._flattener()
-            for fetched in self._pool.map(carry(self._fetch_session), batch.sessions):
+            for fetched in self._pool.map(carry(self.details.fetch), batch.sessions):
                 now = self.clock.now()
                 for kind, rows in fetched.items.items():
                     flattener.add_details(schema.BY_NAME[kind], fetched.session.session_key, rows, extracted_at=now)
@@ -220,16 +206,15 @@ class Steps:
                     session = fetched.session
                     outcomes.append(FetchedDetails(session.session_key, session.row_hash, fetched.statuses))
                     journal += self._fetches(fetched, now)
-                failures.extend(fetched.failures)
                 self.progress.advance("details", 1)
                 _write_when_full(writer, flattener)
             writer.write(flattener.take())
             if journal:
                 table = schema.DETAIL_FETCHES
                 writer.write({table.name: pa.RecordBatch.from_pylist(journal, schema=table.arrow_schema)})
-        return FetchedBatch(outcomes, writer.files, failures, flattener.quality)
+        return FetchedBatch(outcomes, writer.files, flattener.quality)
 
-    def _fetches(self, fetched: _SessionDetails, now: datetime) -> list[dict[str, Any]]:
+    def _fetches(self, fetched: SessionDetails, now: datetime) -> list[dict[str, Any]]:
         """Rows of detail_fetches."""
         session = fetched.session
         return [
@@ -238,6 +223,7 @@ class Steps:
                 "session_key": session.session_key,
                 "kind": kind,
                 "status": status,
+                "error": fetched.errors.get(kind),
                 "revision": session.revision,
                 "row_hash": session.row_hash,
                 "extracted_at": now.replace(tzinfo=None),
@@ -245,25 +231,6 @@ class Steps:
             }
             for kind, status in fetched.statuses.items()
         ]
-
-    def _fetch_session(self, session: PendingDetails) -> _SessionDetails:
-        fetched = _SessionDetails(session)
-        if self.budget.is_spent:
-            return fetched
-        for kind in session.kinds:
-            self._check_stopping()
-            try:
-                fetched.items[kind] = fetch_details(self.client, session.session_key, kind)
-                fetched.statuses[kind] = schema.FETCHED
-            except NotFoundError:
-                if kind in _CAN_BE_ABSENT:
-                    fetched.statuses[kind] = schema.GONE
-                    continue
-                # Deleted between list and detail: no failure, and nothing to ask further.
-                return _SessionDetails(session, dict.fromkeys(session.kinds, schema.GONE), {}, fetched.failures)
-            except IncompleteError as error:
-                fetched.failures.append(str(error))
-        return fetched
 
     def _check_stopping(self) -> None:
         if self._stopping.is_set():
@@ -273,7 +240,7 @@ class Steps:
         return self.lake.writer(appliance=self.appliance, run_id=self.run_id, part=part)
 
     def _flattener(self, known: dict[str, str] | None = None) -> Flattener:
-        return Flattener(appliance=self.appliance, run_id=self.run_id, details=self._details, known=known)
+        return Flattener(appliance=self.appliance, run_id=self.run_id, details=self._kinds, known=known)
 
 
 def _write_when_full(writer: LakeWriter, flattener: Flattener) -> None:

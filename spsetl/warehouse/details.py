@@ -1,10 +1,11 @@
 """The queue of sessions whose details are to be fetched, and what became of them.
 
-The queue is the `<kind>_status` of each session, so it survives whatever happens to a sync.
+The queue is the `<kind>_status` of each session, so it survives whatever happens to a sync. What was asked for in vain
+is in `detail_failures` besides, and asked for again on later nights.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, get_args
 
@@ -17,22 +18,32 @@ from spsetl.warehouse.merge import Files, merge_quarantine, replace_rows
 from spsetl.warehouse.work import WorkDatabase, naive_utc
 
 KINDS: Final[tuple[DetailKind, ...]] = get_args(DetailKind)
+# What a session's status becomes by it.
+_STATUS_BY_OUTCOME: Final = {
+    schema.FETCHED: schema.FETCHED,
+    schema.GONE: schema.GONE,
+    schema.VANISHED: schema.GONE,
+    schema.FAILED: schema.PENDING,
+    schema.ABSENT: schema.PENDING,
+}
+_UNSETTLED: Final = f"('{schema.FAILED}', '{schema.ABSENT}', '{schema.VANISHED}')"
 
 
 @dataclass(frozen=True)
 class PendingDetails:
-    """A session whose details are to be fetched: which, and of which version."""
+    """A session whose details are to be fetched: which, of which version, and in how many runs in vain, by kind."""
 
     session_key: str
     start_time: datetime
     revision: int | None
     row_hash: str
     kinds: tuple[DetailKind, ...]
+    tries: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class FetchedDetails:
-    """What became of a session's details, by kind: `schema.FETCHED` or `schema.GONE`."""
+    """What became of asking for a session's details, by kind: `schema.FETCHED`, `GONE`, `FAILED` and so on."""
 
     session_key: str
     row_hash: str
@@ -64,6 +75,42 @@ def count_pending(
     return int(row[0]) if row else 0
 
 
+def fetch_failures(
+    work: WorkDatabase,
+    *,
+    appliance: str,
+    kinds: Sequence[str],
+    start: datetime | None = None,
+    end: datetime | None = None,
+) -> list[tuple[str, int, list[str]]]:
+    """Why details of these kinds were not given though the session is there: reason, sessions, the first keys."""
+    return work.connection.execute(
+        read_statement("merge", "failed_details"),
+        {
+            "appliance": appliance,
+            "kinds": list(kinds),
+            "range_start": start and naive_utc(start),
+            "range_end": end and naive_utc(end),
+        },
+    ).fetchall()
+
+
+def fetch_unknown_kinds(work: WorkDatabase, *, appliance: str) -> frozenset[str]:
+    """The kinds that this appliance has not at all: it gave none of any session, and one was asked for long."""
+    tests = ", ".join(
+        f"bool_or({kind}_status = '{schema.GONE}' and not coalesce(list_contains(v.kinds, '{kind}'), false)) "
+        f"and not bool_or({kind}_status = '{schema.FETCHED}')"
+        for kind in KINDS
+    )
+    row = work.connection.execute(
+        f"select {tests} from sessions left join (select session_key, list(kind) as kinds from detail_failures "  # noqa: S608 our names
+        "where appliance = $appliance group by session_key) v using (session_key) "
+        "where appliance = $appliance and missing_since is null",
+        {"appliance": appliance},
+    ).fetchone()
+    return frozenset(kind for kind, is_unknown in zip(KINDS, row or (), strict=False) if is_unknown)
+
+
 def pending_details(
     work: WorkDatabase,
     *,
@@ -73,16 +120,21 @@ def pending_details(
     size: int,
     start: datetime | None = None,
     end: datetime | None = None,
+    now: datetime | None = None,
+    shut: Collection[str] = (),
 ) -> list[PendingDetails]:
-    """The next `size` sessions whose details are not fetched yet, the newest first, after the given one.
+    """The next `size` sessions whose details are to be asked for, the newest first, after the given one.
 
-    Only those that started in `[start, end)`, aware; None for no bound.
+    Only those that started in `[start, end)`, aware; None for no bound. Where `now` is given, what was asked for in
+    vain waits for its night. Kinds that are `shut` are asked for only where they were before.
     """
     rows = work.connection.execute(
         read_statement("merge", "pending_details"),
         {
             "appliance": appliance,
             "kinds": list(kinds),
+            "open": [kind for kind in kinds if kind not in shut],
+            "now": now and naive_utc(now),
             "after_time": after and after.start_time,
             "after_key": after and after.session_key,
             "size": size,
@@ -92,9 +144,14 @@ def pending_details(
     ).fetchall()
     return [
         PendingDetails(
-            key, start, revision, row_hash, tuple(k for k, wanted in zip(KINDS, wants, strict=True) if wanted)
+            key,
+            start,
+            revision,
+            row_hash,
+            tuple(k for k, wanted in zip(KINDS, wants, strict=True) if wanted),
+            tries or {},
         )
-        for key, start, revision, row_hash, *wants in rows
+        for key, start, revision, row_hash, tries, *wants in rows
     ]
 
 
@@ -112,7 +169,7 @@ def merge_details(
     columns = {
         "session_key": [f.session_key for f in fetched],
         "row_hash": [f.row_hash for f in fetched],
-        **{f"{kind}_status": [f.statuses.get(kind) for f in fetched] for kind in KINDS},
+        **{f"{kind}_status": [_STATUS_BY_OUTCOME.get(f.statuses.get(kind, "")) for f in fetched] for kind in KINDS},
     }
     lists = ", ".join(f"unnest(${name}::varchar[]) as {name}" for name in columns)
     connection.execute(
@@ -132,9 +189,25 @@ def merge_details(
             {"table": table.name},
         )
     merge_quarantine(connection, files)
+    _merge_failures(connection, list(files.get(schema.DETAIL_FETCHES.name, ())))
     sets = ", ".join(f"{kind}_status = coalesce(p.{kind}_status, sessions.{kind}_status)" for kind in KINDS)
     connection.execute(
         f"update sessions set {sets} from fetched_details p "  # noqa: S608 our names
         "where sessions.appliance = p.appliance and sessions.session_key = p.session_key"
     )
     return rows
+
+
+def _merge_failures(connection: duckdb.DuckDBPyConnection, files: list[str]) -> None:
+    """Note what was asked for in vain, forget what is settled: what the journal in these files says."""
+    if not files:
+        return
+    asked = read_statement("merge", "detail_failures")
+    connection.execute(f"create or replace temp table asked_details as {asked}", {"files": files})
+    connection.execute(
+        "delete from detail_failures f using asked_details a "
+        "where f.appliance = a.appliance and f.session_key = a.session_key and f.kind = a.kind"
+    )
+    connection.execute(
+        f"insert into detail_failures by name select * from asked_details where status in {_UNSETTLED}"  # noqa: S608 our names
+    )

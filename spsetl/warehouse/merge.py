@@ -69,6 +69,10 @@ def _merge_rows(connection: duckdb.DuckDBPyConnection, files: Files, sessions: l
         "and events.session_key = c.session_key and c.needs_details and c.events_status = 'not_indexed'"
     )
     connection.execute(
+        "delete from detail_failures f using changed_sessions c where f.appliance = c.appliance "
+        "and f.session_key = c.session_key and c.needs_details"
+    )
+    connection.execute(
         "delete from quarantine using changed_sessions c where quarantine.table_name = 'sessions' "
         "and quarantine.appliance = c.appliance and quarantine.session_key = c.session_key"
     )

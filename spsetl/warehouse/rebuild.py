@@ -69,7 +69,7 @@ def rebuild_sessions(connection: duckdb.DuckDBPyConnection, lake: Lake, *, only:
         StorageError: A file of the lake is damaged; names it.
     """
     try:
-        for table in schema.COPIED_TABLES:
+        for table in (*schema.COPIED_TABLES, schema.DETAIL_FAILURES):
             connection.execute(
                 f'delete from "{table.name}" using {only} o '  # noqa: S608 our names
                 f'where "{table.name}".appliance = o.appliance and "{table.name}".session_key = o.session_key'
@@ -90,6 +90,8 @@ def _rebuild_copied(connection: duckdb.DuckDBPyConnection, lake: Lake, *, only: 
     for table in schema.DETAIL_TABLES:
         connection.execute(f"create or replace temp view lake_details as from lake_{table.name}")
         rows[table.name] = _insert(connection, table, read_statement("rebuild", "details"), {"kind": table.name})
+    failures = schema.DETAIL_FAILURES
+    rows[failures.name] = _insert(connection, failures, read_statement("rebuild", failures.name))
     for table in (schema.SESSION_LISTS, schema.SESSION_SCORES, *schema.DETAIL_TABLES):
         rows[table.name] -= _drop_doubled(connection, table)
     for name in (*_STEPS, "doubled", "kept_rows"):

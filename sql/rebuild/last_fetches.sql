@@ -15,7 +15,10 @@ with fetches as (
         ) as place,
         max(case when status = 'fetched' then extracted_at end) over (
             partition by appliance, session_key, kind
-        ) as fetched_at
+        ) as fetched_at,
+        max(case when status in ('fetched', 'gone') then extracted_at end) over (
+            partition by appliance, session_key, kind
+        ) as settled_at
     from lake_detail_fetches
 )
 
@@ -24,6 +27,8 @@ select
     fetches.session_key,
     fetches.kind,
     fetches.fetched_at,
+    fetches.settled_at,
+    (fetches.status in ('failed', 'absent', 'vanished')) as is_unsettled,
     case
         when
             coalesce(current_sessions.anew_at < fetches.extracted_at, true)
@@ -38,7 +43,7 @@ select
                     and coalesce(current_sessions.other_content_at < fetches.extracted_at, true)
                 )
             )
-            then fetches.status
+            then nullif(nullif(replace(fetches.status, 'vanished', 'gone'), 'failed'), 'absent')
     end as status,
     case
         when fetches.kind <> 'events' or coalesce(current_sessions.events_gone_at < fetches.fetched_at, true)

@@ -35,7 +35,7 @@ from spsetl.warehouse.work import WorkDatabase
 
 BEGIN = datetime(2026, 10, 20, tzinfo=UTC)
 HALVES = (Window(BEGIN, BEGIN + timedelta(days=1)), Window(BEGIN + timedelta(days=1), None))
-COMPARED = (*schema.COPIED_TABLES, schema.POLICIES, schema.SYNC_RUNS, schema.SYNC_WINDOWS)
+COMPARED = (*schema.COPIED_TABLES, schema.DETAIL_FAILURES, schema.POLICIES, schema.SYNC_RUNS, schema.SYNC_WINDOWS)
 DETAILS: Mapping[str, dict[str, Any]] = {
     "channels": {"key": "c1", "body": {"type": "shell"}},
     "events": {"record_id": 1, "content": "ls"},
@@ -208,14 +208,13 @@ class Copy:
                 merge_sessions(connection, writer.files)
 
     def fetch_details(self, outcomes: Mapping[str, str], size: int) -> None:
-        """Fetch what waits, some of it: rows, none, gone, unreadable, or nothing since it failed."""
+        """Fetch what waits, some of it: rows, none, unreadable, or nothing since it is gone, or failed in some way."""
         with self.run():
             pending = pending_details(self.work, appliance="sps", kinds=KINDS, after=None, size=size)
             flattener = Flattener(appliance="sps", run_id=self.run_id)
             journal, spoilt, fetched = [], [], []
             for session in pending:
-                statuses = {k: schema.GONE if outcomes[k] == "gone" else schema.FETCHED for k in session.kinds}
-                statuses = {kind: status for kind, status in statuses.items() if outcomes[kind] != "failed"}
+                statuses = {k: outcomes[k] if outcomes[k] in IN_VAIN else schema.FETCHED for k in session.kinds}
                 for kind in statuses:
                     items = self._details(kind, outcomes[kind])
                     if items is not None:
@@ -229,6 +228,7 @@ class Copy:
                         "session_key": session.session_key,
                         "kind": kind,
                         "status": status,
+                        "error": None if status == schema.FETCHED else f"{kind}: {status}",
                         "revision": session.revision,
                         "row_hash": session.row_hash,
                     }
@@ -306,8 +306,9 @@ changes = st.builds(
     half=st.sampled_from([0, 0, 0, 1]),
     seen=st.sampled_from(SEEN),
 )
+IN_VAIN = ("gone", "failed", "absent", "vanished")
 outcomes = st.fixed_dictionaries(
-    dict.fromkeys(KINDS, st.sampled_from(["rows", "rows", "none", "gone", "failed", "unreadable"]))
+    dict.fromkeys(KINDS, st.sampled_from(["rows", "rows", "none", "unreadable", *IN_VAIN]))
 )
 others = st.one_of(
     st.just(()),
