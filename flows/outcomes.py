@@ -69,6 +69,7 @@ def describe_sync(report: SyncReport, last: Sequence[Row], kind: Kind) -> str:
         ("sessions looked at", f"{report.sessions_seen:,}"),
         ("details pending", f"{report.details_pending:,}"),
         ("details failed", f"{report.details_failed:,}"),
+        ("details gone", f"{report.details_gone:,}"),
         ("windows that differ", f"{report.windows_differing:,}"),
         ("requests by kind", ", ".join(f"{name} {count:,}" for name, count in sorted(report.requests.items()))),
         ("listed by", report.strategy),
@@ -90,7 +91,7 @@ def describe_sync(report: SyncReport, last: Sequence[Row], kind: Kind) -> str:
 def describe_gaps(report: SyncReport) -> str:
     """What is incomplete, in a line."""
     return (
-        f"{report.details_failed} sessions have details that could not be fetched whole, "
+        f"{report.details_failed} sessions have details that could not be fetched, "
         f"{report.windows_differing} windows differ from the appliance's count, "
         f"{report.quarantined} rows could not be read; the rest is published"
     )

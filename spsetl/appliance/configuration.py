@@ -60,6 +60,19 @@ def decode_policies(answer: Any, kind: PolicyKind) -> list[Policy]:
     return [_decode_policy(item, what) for item in items]
 
 
+def next_page(answer: Any) -> str | None:
+    """Where the list goes on; the guide knows no pages of it.
+
+    Raises:
+        BadAnswerError: It says so in another way.
+    """
+    meta = answer.get("meta") if isinstance(answer, dict) else None
+    link = meta.get("next") if isinstance(meta, dict) else None
+    if link is None or isinstance(link, str):
+        return link or None
+    raise _undocumented("a list of policies", "a next that is no link")
+
+
 def _decode_policy(item: Any, what: str) -> Policy:
     body = _body(item, what)
     key, name = item.get("key"), body.get("name")

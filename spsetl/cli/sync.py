@@ -160,7 +160,9 @@ def show_report(report: SyncReport) -> None:
     if report.details_pending:
         lines.append(f"{report.details_pending:,} sessions have details that are not fetched yet")
     if report.details_failed:
-        lines.append(f"{report.details_failed:,} details could not be fetched whole; they are tried again next time")
+        lines.append(f"the details of {report.details_failed:,} sessions could not be fetched: see detail_failures")
+    if report.details_gone:
+        lines.append(f"{report.details_gone:,} details were gone from the appliance before they were fetched")
     if report.quarantined:
         lines.append(f"{report.quarantined:,} rows could not be read: see the table quarantine")
     print("\n".join(lines), file=sys.stderr)

@@ -22,9 +22,10 @@ from spsetl.appliance.configuration import (
     Policy,
     PolicyKind,
     decode_policies,
+    next_page,
     policies_path,
 )
-from spsetl.errors import ApplianceError, NotFoundError, RightsError
+from spsetl.errors import ApplianceError, IncompleteError, NotFoundError, RightsError
 from spsetl.flatten.values import to_json
 from spsetl.seeing.logs import carry
 
@@ -67,7 +68,7 @@ def fetch_configuration(client: Client, *, concurrency: int) -> Configuration:
     except RightsError:
         found.forbidden = list(PROTOCOLS)
         return found
-    except ApplianceError as error:
+    except (ApplianceError, IncompleteError) as error:
         found.failures.append(f"all policies are as they were last seen: {error}")
         return found
     with ThreadPoolExecutor(concurrency, thread_name_prefix="policies") as pool:
@@ -98,19 +99,29 @@ def _fetch_protocol(client: Client, protocol: str) -> Configuration:
                 _fetch_into(found, client, (protocol, kind))
     except RightsError:
         found.forbidden.append(protocol)
-    except ApplianceError as error:
+    except (ApplianceError, IncompleteError) as error:
         found.failures.append(f"some policies of {protocol} are as they were last seen: {error}")
     return found
 
 
 def _fetch_into(found: Configuration, client: Client, place: Place) -> None:
     protocol, kind = place
-    try:
-        answer = client.get(policies_path(protocol, kind), kind="configuration")
-    except NotFoundError:
-        found.read[place] = []
-        return
-    found.read[place] = decode_policies(answer, kind)
+    policies: dict[str, Policy] = {}
+    path: str | None = policies_path(protocol, kind)
+    while path:
+        try:
+            answer = client.get(path, kind="configuration")
+        except NotFoundError:
+            if policies:
+                raise
+            break
+        page = {one.key: one for one in decode_policies(answer, kind)}
+        if policies and not page.keys() - policies.keys():
+            raise IncompleteError(f"the list of {kind} leads from page to page without an end")
+        policies |= page
+        path = next_page(answer)
+    # Only what was read to its end: what is not in it counts as gone.
+    found.read[place] = list(policies.values())
 
 
 @dataclass(frozen=True)

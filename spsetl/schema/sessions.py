@@ -7,7 +7,7 @@ from spsetl.schema.fields import INDEX_STATUS
 from spsetl.schema.types import Column, Kind, Table
 
 _STATUS_ENDS = (
-    "pending (not fetched yet), fetched, gone (the appliance has them no more), "
+    "pending (not fetched yet, see detail_failures), fetched, gone (the appliance has them no more), "
     "not_requested (SPSETL_DETAILS leaves them out)"
 )
 

@@ -4,9 +4,18 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
-from spsetl.simulator.answers import Answer, ApiError, html, unauthenticated
+from spsetl.simulator.answers import (
+    Answer,
+    ApiError,
+    as_json,
+    html,
+    invalid_value,
+    not_found,
+    unauthenticated,
+    unauthorized,
+)
 from spsetl.simulator.dice import Dice
 from spsetl.simulator.quirks import Quirks
 
@@ -24,6 +33,9 @@ class Fault(StrEnum):
     HANG = "hang"
 
 
+Poison = Literal["400", "403", "404", "500", "unavailable", "html", "shape", "reset", "hang"]
+"""How the requests for one session fail, always: a status, or as the `Fault` of that name; shape: JSON of another."""
+
 # The order in which the shares of the quirks are laid on the dice.
 _SHARES: Final = tuple(Fault)
 
@@ -34,6 +46,7 @@ class Faults:
 
     quirks: Quirks
     _count: int = 0
+    _poisoned: dict[tuple[str, str], Poison] = field(default_factory=dict)
     _ordered: deque[tuple[Fault, str]] = field(default_factory=deque)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -41,6 +54,17 @@ class Faults:
         """The next requests of that kind fail like this; an empty kind means any but logins."""
         with self._lock:
             self._ordered.extend([(fault, kind)] * times)
+
+    def poison(self, key: str, kind: str, poison: Poison | None) -> None:
+        """From now on requests of that kind for that session fail like this; None: they do not."""
+        if poison is None:
+            self._poisoned.pop((key, kind), None)
+        else:
+            self._poisoned[key, kind] = poison
+
+    def poison_of(self, key: str, kind: str) -> Poison | None:
+        """How requests of that kind for that session fail."""
+        return self._poisoned.get((key, kind))
 
     def next(self, kind: str) -> Fault | None:
         """The failure of this request, or None."""
@@ -77,3 +101,16 @@ def failed_answer(fault: Fault, quirks: Quirks, path: str) -> Answer | None:
     if fault is Fault.LOG_OUT:
         return unauthenticated(path).answer
     return None
+
+
+def poisoned_answer(poison: Poison, path: str) -> Answer | None:
+    """The answer that a poisoned session brings, or None where it is a fault."""
+    if poison == "shape":
+        return as_json({"items": "none", "meta": []})
+    errors = {
+        "400": invalid_value("limit", 1000),
+        "403": unauthorized(path),
+        "404": not_found(path),
+        "500": ApiError(500, "InternalError", "Something went wrong."),
+    }
+    return errors[poison].answer if poison in errors else None

@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from spsetl.simulator.answers import Answer, as_json, not_found
 from spsetl.simulator.appliance import Appliance
-from spsetl.simulator.faults import Fault, failed_answer
+from spsetl.simulator.faults import Fault, failed_answer, poisoned_answer
 from spsetl.simulator.request import Request, classify
 
 Scope = MutableMapping[str, Any]
@@ -86,10 +86,14 @@ class Application:
         fault = appliance.faults.next(request.kind)
         if appliance.on_request is not None:
             fault = appliance.on_request(request.kind, request.path, request.params) or fault
+        poison = appliance.faults.poison_of(request.key, request.kind)
+        spoilt = poisoned_answer(poison, request.path) if poison else None
+        if poison and spoilt is None:
+            fault = Fault(poison)
         if fault is Fault.LOG_OUT:
             appliance.logins.end_all()
         failed = failed_answer(fault, appliance.quirks, request.path) if fault else None
-        return fault, self._dated(failed or appliance.answer(request))
+        return fault, self._dated(failed or spoilt or appliance.answer(request))
 
     def _dated(self, answer: Answer) -> Answer:
         date = formatdate(time.time() + self.appliance.quirks.clock_offset, usegmt=True)

@@ -16,7 +16,7 @@ import uvicorn
 
 from spsetl.simulator.answers import Asking
 from spsetl.simulator.appliance import Appliance, Hook
-from spsetl.simulator.faults import Fault
+from spsetl.simulator.faults import Fault, Poison
 from spsetl.simulator.http import Application, Protocol
 from spsetl.simulator.logins import Credentials
 from spsetl.simulator.quirks import Quirks
@@ -193,6 +193,16 @@ class Simulator:
     def fail_next(self, fault: Fault | str, times: int = 1, *, kind: str = "") -> None:
         """The next requests of that kind (any but logins, if empty) fail like this."""
         self._appliance.faults.order(Fault(fault), times, kind)
+
+    def poison(self, key: str, poison: Poison, *kinds: str) -> None:
+        """From now on every request of these kinds (channels, events, session, …) for this session fails like this."""
+        for kind in kinds:
+            self._appliance.faults.poison(key, kind, poison)
+
+    def cure(self, key: str, *kinds: str) -> None:
+        """Requests of these kinds for this session are answered again."""
+        for kind in kinds:
+            self._appliance.faults.poison(key, kind, None)
 
     def end_logins(self) -> None:
         """Ends every login at once."""

@@ -1,5 +1,5 @@
--- What was last asked for in vain, and in how many runs since it was last settled, or since the session changed:
--- one row per session and kind of details.
+-- What was last asked for in vain: one row per session and kind of details.
+-- Counted are the runs since it was last settled, or since the session changed.
 with failures as (
     select
         tried.appliance,

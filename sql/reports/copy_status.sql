@@ -16,6 +16,18 @@ with counted_sessions as (
     group by appliance
 ),
 
+failed_details as (
+    select
+        failures.appliance,
+        count(distinct failures.session_key)::bigint as sessions
+    from detail_failures as failures
+    inner join sessions
+        on failures.appliance = sessions.appliance
+        and failures.session_key = sessions.session_key
+    where failures.status in ('failed', 'absent') and sessions.missing_since is null
+    group by failures.appliance
+),
+
 last_syncs as (
     select *
     from sync_runs
@@ -69,12 +81,14 @@ select
     coalesce(counted_sessions.active_sessions, 0)::bigint as active_sessions,
     coalesce(counted_sessions.missing_sessions, 0)::bigint as missing_sessions,
     coalesce(counted_sessions.sessions_with_pending_details, 0)::bigint as sessions_with_pending_details,
+    coalesce(failed_details.sessions, 0)::bigint as sessions_with_failed_details,
     coalesce(counted_sessions.sessions_not_indexed, 0)::bigint as sessions_not_indexed,
     coalesce(counted_quarantine.quarantined_rows, 0)::bigint as quarantined_rows,
     -- of the last sync: values that fit no column, by table and field
     coalesce(last_syncs.misfits, '{}')::varchar as misfits
 from last_syncs
 left join counted_sessions on last_syncs.appliance = counted_sessions.appliance
+left join failed_details on last_syncs.appliance = failed_details.appliance
 left join last_reconciliations on last_syncs.appliance = last_reconciliations.appliance
 left join counted_windows
     on last_syncs.appliance = counted_windows.appliance

@@ -8,6 +8,7 @@ import pytest
 
 from spsetl.errors import IncompleteError
 from spsetl.extract.details import fetch_details
+from spsetl.extract.policies import fetch_configuration
 from spsetl.simulator import Quirks, Simulator, World
 from tests.oracle import assert_equal_copy
 from tests.syncing import NAME, SMALL, sync
@@ -174,3 +175,37 @@ def test_a_copy_of_short_bare_pages_is_whole(meta: str, tmp_path: Path) -> None:
         report = sync(simulator, tmp_path, details=DETAIL_KINDS)
     assert (report.details_pending, report.details_failed) == (0, 0)
     assert_equal_copy(world, tmp_path / "warehouse.duckdb", appliance=NAME)
+
+
+def configuration(pages: list[dict[str, Any]]) -> Any:
+    """A client that gives these pages of one list of policies, and empty lists for all others."""
+
+    class Configured:
+        def get(self, path: str, *, kind: str) -> dict[str, Any]:
+            assert kind == "configuration"
+            name, _, number = path.partition("?page=")
+            if name.endswith("/options"):
+                return {"body": {}}
+            return pages[int(number or 0)] if "ssh/connections" in name else {"items": []}
+
+    return Configured()
+
+
+def page_of(*keys: str, then: int | None = None) -> dict[str, Any]:
+    """A page of policies."""
+    link = None if then is None else f"/api/configuration/ssh/connections?page={then}"
+    return {"items": [{"key": key, "body": {"name": key}} for key in keys], "meta": {"next": link}}
+
+
+def test_lists_of_policies_are_read_to_their_end() -> None:
+    """Should they come in pages, of which no guide speaks."""
+    found = fetch_configuration(configuration([page_of("a", "b", then=1), page_of("c")]), concurrency=2)
+    assert [policy.key for policy in found.read["ssh", "connections"]] == ["a", "b", "c"]
+    assert found.failures == []
+
+
+def test_a_list_of_policies_that_never_ends_is_as_it_was() -> None:
+    """No policy seems to be gone."""
+    found = fetch_configuration(configuration([page_of("a", then=1), page_of("a", then=1)]), concurrency=2)
+    assert ("ssh", "connections") not in found.read
+    assert ["connections" in line for line in found.failures] == [True]
