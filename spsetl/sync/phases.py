@@ -177,12 +177,10 @@ def fetch_details(job: Job, *, start: datetime | None = None, end: datetime | No
     job.steps.details.unknown_kinds = details.fetch_unknown_kinds(job.work, appliance=job.appliance)
     pending = _pending(job, kinds, start, end)
     first = next(pending, None)
-    try:
-        if first is not None:
-            waiting = details.count_pending(job.work, appliance=job.appliance, start=start, end=end)
-            _fetch_batches(job, batches_of(chain([first], pending)), waiting)
-    finally:
-        _tell_failures(job, kinds, start, end)
+    if first is not None:
+        waiting = details.count_pending(job.work, appliance=job.appliance, start=start, end=end)
+        _fetch_batches(job, batches_of(chain([first], pending)), waiting)
+    _tell_failures(job, kinds, start, end)
     job.steps.details.require_success()
 
 

@@ -21,8 +21,8 @@ failures as (
     select
         session_key,
         map(list(kind), list(tries)) as tries,
-        list(kind) filter (where is_due) as due,
-        list(kind) filter (where not is_due) as waiting
+        coalesce(list(kind) filter (where is_due), []) as due,
+        coalesce(list(kind) filter (where not is_due), []) as waiting
     from tried
     group by session_key
 ),
@@ -39,9 +39,8 @@ candidates as (
         sessions.trail_downloads_status,
         sessions.indexing_status,
         failures.tries,
-        list_concat($open::varchar[], failures.due) as open,
-        coalesce(failures.due, []) as due,
-        coalesce(failures.waiting, []) as waiting
+        failures.due,
+        failures.waiting
     from sessions
     left join failures on sessions.session_key = failures.session_key
     where
@@ -67,29 +66,39 @@ wanted as (
         revision,
         row_hash,
         tries,
-        'channels' in $kinds and case channels_status
-            when 'pending' then 'channels' in open and 'channels' not in waiting
-            when 'gone' then 'channels' in due
+        'channels' in $kinds and case
+            when channels_status = 'pending' and tries is null then 'channels' in $open
+            when channels_status = 'pending'
+                then ('channels' in $open or 'channels' in due) and 'channels' not in waiting
+            when channels_status = 'gone' then coalesce('channels' in due, false)
             else false
         end as wants_channels,
-        'events' in $kinds and case events_status
-            when 'pending' then 'events' in open and 'events' not in waiting
-            when 'gone' then 'events' in due
+        'events' in $kinds and case
+            when events_status = 'pending' and tries is null then 'events' in $open
+            when events_status = 'pending'
+                then ('events' in $open or 'events' in due) and 'events' not in waiting
+            when events_status = 'gone' then coalesce('events' in due, false)
             else false
         end as wants_events,
-        'alerts' in $kinds and case alerts_status
-            when 'pending' then 'alerts' in open and 'alerts' not in waiting
-            when 'gone' then 'alerts' in due
+        'alerts' in $kinds and case
+            when alerts_status = 'pending' and tries is null then 'alerts' in $open
+            when alerts_status = 'pending'
+                then ('alerts' in $open or 'alerts' in due) and 'alerts' not in waiting
+            when alerts_status = 'gone' then coalesce('alerts' in due, false)
             else false
         end as wants_alerts,
-        'trail_downloads' in $kinds and case trail_downloads_status
-            when 'pending' then 'trail_downloads' in open and 'trail_downloads' not in waiting
-            when 'gone' then 'trail_downloads' in due
+        'trail_downloads' in $kinds and case
+            when trail_downloads_status = 'pending' and tries is null then 'trail_downloads' in $open
+            when trail_downloads_status = 'pending'
+                then ('trail_downloads' in $open or 'trail_downloads' in due) and 'trail_downloads' not in waiting
+            when trail_downloads_status = 'gone' then coalesce('trail_downloads' in due, false)
             else false
         end as wants_trail_downloads,
-        'indexing' in $kinds and case indexing_status
-            when 'pending' then 'indexing' in open and 'indexing' not in waiting
-            when 'gone' then 'indexing' in due
+        'indexing' in $kinds and case
+            when indexing_status = 'pending' and tries is null then 'indexing' in $open
+            when indexing_status = 'pending'
+                then ('indexing' in $open or 'indexing' in due) and 'indexing' not in waiting
+            when indexing_status = 'gone' then coalesce('indexing' in due, false)
             else false
         end as wants_indexing
     from candidates
