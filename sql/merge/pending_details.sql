@@ -1,6 +1,7 @@
 -- Sessions whose details are to be asked for, the newest first, after a place in that order: one row per session.
 -- What was asked for in vain waits: for the next run, then for 2, 4 and 7 nights; half a day less, since no night is
 -- the same to the minute. A time in the future is of a clock that was wrong. Without $now, nothing waits.
+-- A session whose start is not known comes last, as if it were of the year 1.
 -- Of kinds that are not in $open only what was asked for before is asked for again.
 with tried as (
     select
@@ -30,7 +31,7 @@ failures as (
 candidates as (
     select
         sessions.session_key,
-        sessions.start_time,
+        coalesce(sessions.start_time, timestamp '0001-01-01') as place_time,
         sessions.revision,
         sessions.row_hash,
         sessions.channels_status,
@@ -48,8 +49,8 @@ candidates as (
         and sessions.missing_since is null
         and (
             $after_time::timestamp is null
-            or sessions.start_time < $after_time::timestamp
-            or (sessions.start_time = $after_time::timestamp and sessions.session_key > $after_key)
+            or place_time < $after_time::timestamp
+            or (place_time = $after_time::timestamp and sessions.session_key > $after_key)
         )
         and ($range_start::timestamp is null or sessions.start_time >= $range_start::timestamp)
         and ($range_end::timestamp is null or sessions.start_time < $range_end::timestamp)
@@ -62,7 +63,7 @@ candidates as (
 wanted as (
     select
         session_key,
-        start_time,
+        place_time,
         revision,
         row_hash,
         tries,
@@ -117,5 +118,5 @@ select
     wants_indexing
 from wanted
 where wants_channels or wants_events or wants_alerts or wants_trail_downloads or wants_indexing
-order by start_time desc, session_key
+order by place_time desc, session_key
 limit $size
