@@ -1,9 +1,11 @@
 """One sync per data directory."""
 
+import errno
 import fcntl
 import os
 import re
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,12 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
 
-from filelock import FileLock, Timeout
-
-from spsetl.errors import LockedError
+from spsetl.errors import LockedError, SettingsError
+from spsetl.lake.storage import storage_errors
 
 # `find_holder` takes the lock for an instant to look: a sync that begins then must not be refused.
 _PATIENCE: Final = 0.25  # seconds
+_HELD: Final = frozenset({errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK})
+_WITHOUT_LOCKS: Final = frozenset({errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS})
 _HOLDER: Final = re.compile(r"process (?P<process>\d+) on (?P<host>\S+) since (?P<since>\S+ \S+) UTC")
 
 
@@ -58,21 +61,52 @@ def hold_lock(folder: Path) -> Iterator[None]:
 
     Raises:
         LockedError: Another sync holds it; says which process, on which host, since when.
+        SettingsError: It lies where nothing can be locked.
     """
-    lock = FileLock(folder / "lock", timeout=_PATIENCE, poll_interval=_PATIENCE / 10)
     holder = folder / "lock.holder"
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise LockedError(
-            f"another sync holds {folder.parent}: {Holder.read(holder)}; wait for it, or stop it"
-        ) from error
-    try:
+    with _opened(folder / "lock") as descriptor:
+        end = time.monotonic() + _PATIENCE
+        while not _take(descriptor, fcntl.LOCK_EX, folder):
+            if time.monotonic() > end:
+                raise LockedError(f"another sync holds {folder.parent}: {Holder.read(holder)}; wait for it, or stop it")
+            time.sleep(_PATIENCE / 10)
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-        holder.write_text(f"process {os.getpid()} on {socket.gethostname()} since {now}", encoding="utf-8")
+        with storage_errors("write", str(holder)):
+            holder.write_text(f"process {os.getpid()} on {socket.gethostname()} since {now}", encoding="utf-8")
         yield
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise _cannot_lock(path, error) from error
+    try:
+        yield descriptor
     finally:
-        lock.release()
+        os.close(descriptor)  # which lets go of the lock, too
+
+
+def _take(descriptor: int, kind: int, folder: Path) -> bool:
+    """Whether it is ours now; False where another process has it."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _HELD:
+            return False
+        raise _cannot_lock(folder / "lock", error) from error
+    return True
+
+
+def _cannot_lock(path: Path, error: OSError) -> SettingsError:
+    advice = (
+        "its file system gives no locks, without which two syncs could spoil the copy: mount it with locks (NFS: with "
+        "its lock service), or set SPSETL_DATA_DIR to a local disk"
+        if error.errno in _WITHOUT_LOCKS
+        else "let this user write it, or set SPSETL_DATA_DIR to another folder"
+    )
+    return SettingsError(f"cannot lock {path} ({error.strerror}): {advice}")
 
 
 def find_holder(folder: Path) -> Holder | None:
@@ -86,9 +120,8 @@ def find_holder(folder: Path) -> Holder | None:
     except OSError:
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return Holder.read(folder / "lock.holder")
+        return None if _take(descriptor, fcntl.LOCK_SH, folder) else Holder.read(folder / "lock.holder")
+    except SettingsError:  # no run begins where nothing can be locked
+        return None
     finally:
         os.close(descriptor)
-    return None
