@@ -2,15 +2,13 @@
 
 import sys
 
-import orjson
-
 from spsetl.analysis.times import read_end, read_start
-from spsetl.cli.complaint import complain
 from spsetl.cli.options import SyncOptions
-from spsetl.cli.terminal import print_table, show_progress
+from spsetl.cli.sync import run_and_show
+from spsetl.cli.terminal import print_table
 from spsetl.seeing import is_told_as_events
 from spsetl.settings import Settings
-from spsetl.sync import ReconcileReport, ThreadRunner, exit_code_of, run_each, run_reconcile
+from spsetl.sync import Progress, ReconcileReport, ThreadRunner, run_reconcile
 
 DEFAULTS = SyncOptions()
 
@@ -30,26 +28,13 @@ def reconcile(
     """
     first, last = read_start(start) if start else None, read_end(end) if end else None
 
-    def run(settings: Settings) -> ReconcileReport:
-        with show_progress() as progress:
-            return run_reconcile(settings, start=first, end=last, runner=ThreadRunner(), progress=progress)
+    def run(settings: Settings, progress: Progress) -> ReconcileReport:
+        return run_reconcile(settings, start=first, end=last, runner=ThreadRunner(), progress=progress)
 
-    all_settings = options.load_all()
-    if len(all_settings) == 1:
-        report = run(all_settings[0])
-        _show(report, json=json)
-        return 0 if report.is_complete else 3
-    done = run_each(all_settings, run, complain=complain)
-    for one in done:
-        if one.report:
-            _show(one.report, json=json)
-    return exit_code_of(done)
+    return run_and_show(options.load_all(), run, _show, json=json)
 
 
-def _show(report: ReconcileReport, *, json: bool) -> None:
-    if json:
-        print(orjson.dumps(report.as_json()).decode())
-        return
+def _show(report: ReconcileReport) -> None:
     rows = [(one.what, one.source, one.copy, one.verdict) for one in (*report.days, *report.protocols)]
     print_table(["day, or protocol", report.appliance, "copy", "verdict"], rows)
     if is_told_as_events():

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from spsetl.cli.complaint import complain
 from spsetl.cli.options import SyncOptions
 from spsetl.cli.terminal import print_table, show_progress
 from spsetl.errors import UsageError
+from spsetl.extract.plan import Window
 from spsetl.seeing import is_told_as_events
 from spsetl.settings import Settings
 from spsetl.sync import (
@@ -25,8 +27,23 @@ from spsetl.sync import (
     run_each,
     run_sync,
 )
+from spsetl.sync.several import AnyReport
 
 DEFAULTS = SyncOptions()
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a dry run found."""
+
+    appliance: str
+    windows: list[Window]
+    warnings: Sequence[str] = ()
+    is_complete: bool = True
+
+    def as_json(self) -> dict[str, Any]:
+        windows = [{"start": w.start.isoformat(), "end": w.end and w.end.isoformat()} for w in self.windows]
+        return {"appliance": self.appliance, "windows": windows}
 
 
 def sync(
@@ -42,16 +59,13 @@ def sync(
         accept_missing: Publish although more sessions are gone from the appliance than SPSETL_MOST_MISSING allows.
         json: End with one JSON object on stdout.
     """
-    all_settings = options.load_all()
     if dry_run:
-        for settings in all_settings:
-            show_plan(settings, json=json)
-        return 0
+        return run_and_show(options.load_all(), _plan, _show_plan, json=json)
 
     def run(settings: Settings, progress: Progress) -> SyncReport:
         return run_sync(settings, runner=ThreadRunner(), progress=progress, accept_missing=accept_missing)
 
-    return run_and_show(all_settings, run, json=json)
+    return run_and_show(options.load_all(), run, show_report, json=json)
 
 
 def backfill(*, start: str, end: str, options: SyncOptions = DEFAULTS, json: bool = False) -> int:
@@ -70,7 +84,7 @@ def backfill(*, start: str, end: str, options: SyncOptions = DEFAULTS, json: boo
     def run(settings: Settings, progress: Progress) -> SyncReport:
         return run_backfill(settings, start=first, end=last, runner=ThreadRunner(), progress=progress)
 
-    return run_and_show(options.load_all(), run, json=json)
+    return run_and_show(options.load_all(), run, show_report, json=json)
 
 
 def _range(start: str, end: str) -> tuple[datetime, datetime]:
@@ -81,38 +95,34 @@ def _range(start: str, end: str) -> tuple[datetime, datetime]:
 
 
 def run_and_show(
-    all_settings: Sequence[Settings], run: Callable[[Settings, Progress], SyncReport], *, json: bool
+    all_settings: Sequence[Settings],
+    run: Callable[[Settings, Progress], AnyReport],
+    show: Callable[[AnyReport], None],
+    *,
+    json: bool,
 ) -> int:
-    """Run for each appliance and show how it ended; the exit code."""
+    """Run for each appliance and show how it ended, as JSON in one object; the exit code."""
+
+    def run_one(settings: Settings) -> AnyReport:
+        report = with_progress(settings, run)
+        if not json:
+            show(report)
+        return report
+
     if len(all_settings) == 1:
-        report = with_progress(all_settings[0], run)
-        show(report.as_json() if json else report)
-        return AppliancesRun(report.appliance, report, None).exit_code
-    done = run_each(all_settings, lambda settings: _show_unless(json, with_progress(settings, run)), complain=complain)
-    if json:
-        show(
-            {
-                "runs": [one.report.as_json() for one in done if one.report],
-                "failed": {
-                    one.appliance: {"error": str(one.error), "exit_code": one.exit_code} for one in done if one.error
-                },
-            }
-        )
-    return exit_code_of(done)
-
-
-def _show_unless(json: bool, report: SyncReport) -> SyncReport:
-    if not json:
-        show_report(report)
-    return report
-
-
-def show(outcome: SyncReport | dict[str, Any]) -> None:
-    """A report for a person, or an object for a program."""
-    if isinstance(outcome, SyncReport):
-        show_report(outcome)
+        report = run_one(all_settings[0])
+        done, answer = [AppliancesRun(report.appliance, report, None)], report.as_json()
     else:
-        print(orjson.dumps(outcome).decode())
+        done = run_each(all_settings, run_one, complain=complain)
+        answer = {
+            "runs": [one.report.as_json() for one in done if one.report],
+            "failed": {
+                one.appliance: {"error": str(one.error), "exit_code": one.exit_code} for one in done if one.error
+            },
+        }
+    if json:
+        print(orjson.dumps(answer).decode())
+    return exit_code_of(done)
 
 
 def sync_with_progress(settings: Settings) -> SyncReport:
@@ -120,7 +130,7 @@ def sync_with_progress(settings: Settings) -> SyncReport:
     return with_progress(settings, lambda s, progress: run_sync(s, runner=ThreadRunner(), progress=progress))
 
 
-def with_progress(settings: Settings, run: Callable[[Settings, Progress], SyncReport]) -> SyncReport:
+def with_progress(settings: Settings, run: Callable[[Settings, Progress], AnyReport]) -> AnyReport:
     """Run with bars or lines on stderr."""
     with show_progress() as progress:
         if is_told_as_events():
@@ -133,14 +143,14 @@ def with_progress(settings: Settings, run: Callable[[Settings, Progress], SyncRe
     return report
 
 
-def show_plan(settings: Settings, *, json: bool) -> None:
+def _plan(settings: Settings, _: Progress) -> _Plan:
+    return _Plan(settings.for_appliance().appliance, plan_sync(settings))
+
+
+def _show_plan(plan: _Plan) -> None:
     """The windows that would be walked."""
-    windows = plan_sync(settings)
-    rows = [(w.start.isoformat(), w.end.isoformat() if w.end else None) for w in windows]
-    if json:
-        print(orjson.dumps({"windows": [{"start": start, "end": end} for start, end in rows]}).decode())
-    else:
-        print_table(["sessions started from", "to"], [(start, end or "no end") for start, end in rows])
+    rows = [(w.start.isoformat(), w.end.isoformat() if w.end else "no end") for w in plan.windows]
+    print_table([f"{plan.appliance}: sessions started from", "to"], rows)
 
 
 def show_report(report: SyncReport) -> None:

@@ -12,6 +12,16 @@ class Report(Protocol):
     """What a run gives."""
 
     @property
+    def appliance(self) -> str:
+        """Its name in the copy."""
+        ...
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What a person should know, a line each."""
+        ...
+
+    @property
     def is_complete(self) -> bool:
         """Whether it did all of what it was to do."""
         ...
