@@ -5,7 +5,8 @@
     │   ├── SettingsError            2  a setting is missing, unknown or contradicts another
     │   ├── QueryError               2  the appliance does not understand a filter or a value (400)
     │   ├── TooManyBinsError         2  a histogram's bins are too small for its range
-    │   └── NewerCopyError           2  a newer spsetl has written this copy
+    │   ├── NewerCopyError           2  a newer spsetl has written this copy
+    │   └── ApplianceNameError       2  the copy has no such appliance, or has it under another name
     ├── IncompleteError              3  something could not be fetched, or the copy is not equal to the source
     │   ├── UnsplittableError        3  more sessions than one answer holds, and nothing tells them apart
     │   ├── ShiftingListError        3  the list changes faster than it can be read
@@ -55,6 +56,10 @@ class TooManyBinsError(UsageError):
 
 class NewerCopyError(UsageError):
     """A newer spsetl has written this copy; this one cannot know what it means."""
+
+
+class ApplianceNameError(UsageError):
+    """The copy has no appliance of this name, or has the same one under another."""
 
 
 class IncompleteError(SpsetlError):

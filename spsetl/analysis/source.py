@@ -83,6 +83,17 @@ def population_options(
     }
 
 
+def check_appliance(source: RowSource, name: str | None) -> None:
+    """Refuse an appliance that the copy does not have: its sessions would be none, and none is an answer.
+
+    Raises:
+        UsageError: It has others; names them.
+    """
+    if name is not None:
+        names = source.rows("select appliance from sync_runs union select appliance from sessions order by 1")[1]
+        check_choice("appliance", name, [known for (known,) in names])
+
+
 def check_choice(what: str, value: str, known: Sequence[str], *, listed: bool = True) -> None:
     """Refuse a value that is not known, and say which one may have been meant.
 

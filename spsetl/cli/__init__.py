@@ -38,6 +38,7 @@ _COMMANDS = {
     "rebuild": "Make the warehouse anew from the lake alone.",
     "compact": "Gather the lake's small files by month.",
     "quarantine": "What could not be read; `quarantine replay` tries again.",
+    "appliances": "Which the copy has; `rename OLD NEW`, `forget NAME`.",
     "doctor": "Whether this set-up can work, and what the appliance can do.",
     "trail": "Download one recording; the appliance records that, too.",
     "simulate": "The simulated appliance alone.",

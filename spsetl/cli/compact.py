@@ -8,7 +8,7 @@ import orjson
 from spsetl.cli.options import DataOptions
 from spsetl.errors import UsageError
 from spsetl.lake import Lake, compact_lake
-from spsetl.sync.lock import hold_lock
+from spsetl.sync.names import hold_copy
 from spsetl.sync.places import Places
 
 DEFAULTS = DataOptions()
@@ -23,11 +23,12 @@ def compact(*, options: DataOptions = DEFAULTS, json: bool = False) -> int:
         options: Where the copy is.
         json: One JSON object on stdout.
     """
-    places = Places.of(options.load().data_dir)
+    settings = options.load()
+    places = Places.of(settings.data_dir)
     if not places.lake.is_dir():
         raise UsageError(f"there is no lake at {places.lake}: see SPSETL_DATA_DIR, or run spsetl sync")
     places.prepare()
-    with hold_lock(places.private):
+    with hold_copy(settings, places):
         report = compact_lake(Lake(places.lake))
     if json:
         print(orjson.dumps(asdict(report)).decode())

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from spsetl.analysis.lucene.content import content_notice
 from spsetl.analysis.search import COLUMNS, SORT, Question, ask_search, count_found, found_sessions
-from spsetl.analysis.source import Match
+from spsetl.analysis.source import Match, check_appliance
 from spsetl.cli.options import DataOptions
 from spsetl.cli.output import OutputOptions, write_answer
 from spsetl.errors import UsageError
@@ -55,6 +55,7 @@ def search(
     found = found_sessions(q, start=start, end=end, match=match, content=content, appliance=appliance)
     question = ask_search(found, columns=_names(columns), sort=_names(sort), limit=limit or None)
     with open_warehouse(data_dir) as warehouse, warehouse.hold() as edition:
+        check_appliance(edition, appliance)
         if content is not None:
             notice = content_notice(edition, q, start=start, end=end, match=match, appliance=appliance)
             print(notice, file=sys.stderr, flush=True)

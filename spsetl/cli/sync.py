@@ -47,7 +47,12 @@ class _Plan:
 
 
 def sync(
-    *, options: SyncOptions = DEFAULTS, dry_run: bool = False, accept_missing: bool = False, json: bool = False
+    *,
+    options: SyncOptions = DEFAULTS,
+    dry_run: bool = False,
+    accept_missing: bool = False,
+    new_appliance: bool = False,
+    json: bool = False,
 ) -> int:
     """Fetch everything new or changed since the last time; the first time, everything.
 
@@ -57,18 +62,31 @@ def sync(
         options: What to sync, and how.
         dry_run: Only show what would be listed: asks the appliance a few questions and fetches nothing.
         accept_missing: Publish although more sessions are gone from the appliance than SPSETL_MOST_MISSING allows.
+        new_appliance: It is another appliance, though the copy has sessions with the same keys under another name.
         json: End with one JSON object on stdout.
     """
     if dry_run:
-        return run_and_show(options.load_all(), _plan, _show_plan, json=json)
+
+        def plan(settings: Settings, _: Progress) -> _Plan:
+            return _Plan(settings.for_appliance().appliance, plan_sync(settings, new_appliance=new_appliance))
+
+        return run_and_show(options.load_all(), plan, _show_plan, json=json)
 
     def run(settings: Settings, progress: Progress) -> SyncReport:
-        return run_sync(settings, runner=ThreadRunner(), progress=progress, accept_missing=accept_missing)
+        return run_sync(
+            settings,
+            runner=ThreadRunner(),
+            progress=progress,
+            accept_missing=accept_missing,
+            new_appliance=new_appliance,
+        )
 
     return run_and_show(options.load_all(), run, show_report, json=json)
 
 
-def backfill(*, start: str, end: str, options: SyncOptions = DEFAULTS, json: bool = False) -> int:
+def backfill(
+    *, start: str, end: str, options: SyncOptions = DEFAULTS, new_appliance: bool = False, json: bool = False
+) -> int:
     """Fetch one range of start_time, the newest sessions first, with their details.
 
     It can be stopped at any moment with Ctrl-C, and goes on when it is run again.
@@ -77,12 +95,20 @@ def backfill(*, start: str, end: str, options: SyncOptions = DEFAULTS, json: boo
         start: Sessions that started at or after this: 2026-11-01, or 2026-11-01T08:00:00Z; UTC if it says no zone.
         end: Sessions that started before this; a date without a time is the end of that day.
         options: What to fetch, and how.
+        new_appliance: As for sync.
         json: End with one JSON object on stdout.
     """
     first, last = _range(start, end)
 
     def run(settings: Settings, progress: Progress) -> SyncReport:
-        return run_backfill(settings, start=first, end=last, runner=ThreadRunner(), progress=progress)
+        return run_backfill(
+            settings,
+            start=first,
+            end=last,
+            runner=ThreadRunner(),
+            progress=progress,
+            new_appliance=new_appliance,
+        )
 
     return run_and_show(options.load_all(), run, show_report, json=json)
 
@@ -141,10 +167,6 @@ def with_progress(settings: Settings, run: Callable[[Settings, Progress], AnyRep
         for warning in report.warnings:
             progress.say(f"warning: {warning}")
     return report
-
-
-def _plan(settings: Settings, _: Progress) -> _Plan:
-    return _Plan(settings.for_appliance().appliance, plan_sync(settings))
 
 
 def _show_plan(plan: _Plan) -> None:

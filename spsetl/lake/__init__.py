@@ -9,6 +9,7 @@ in front of the one in the file.
 from spsetl.lake.compact import TARGET_BYTES, CompactReport, compact_lake
 from spsetl.lake.lake import Lake
 from spsetl.lake.names import file_name
+from spsetl.lake.rename import forget_files, rename_files
 from spsetl.lake.storage import Disk, Storage
 from spsetl.lake.writer import ROW_GROUP_BYTES, ROW_GROUP_ROWS, LakeWriter
 
@@ -23,4 +24,6 @@ __all__ = [
     "Storage",
     "compact_lake",
     "file_name",
+    "forget_files",
+    "rename_files",
 ]

@@ -64,7 +64,7 @@ class Lake:
         folder = f"{self.root}/{schema.BY_NAME[table].name}"
         if appliance is not None:
             folder += f"/{file_name(appliance)}"
-        whole = {info.path: info.size for info in self._find(folder) if _is_whole(info)}
+        whole = {info.path: info.size for info in self.find(folder) if _is_whole(info)}
         replaced = set[str]().union(*find_replaced(self.folders, whole).values())
         return {path: size for path, size in whole.items() if path not in replaced}
 
@@ -75,7 +75,7 @@ class Lake:
             StorageError: The lake cannot be listed, or a file is damaged.
         """
         names: dict[str, str] = {}
-        for path in sorted(info.path for info in self._find(str(self.root)) if _is_whole(info)):
+        for path in sorted(info.path for info in self.find(str(self.root)) if _is_whole(info)):
             _, _, below = path.removeprefix(f"{self.root}/").partition("/")
             folder = below.partition("/")[0]
             if folder in names:
@@ -92,7 +92,7 @@ class Lake:
             NewerCopyError: Says which spsetl is needed.
             StorageError: The lake cannot be listed, or a file is damaged.
         """
-        for path in sorted(info.path for info in self._find(str(self.root)) if _is_whole(info)):
+        for path in sorted(info.path for info in self.find(str(self.root)) if _is_whole(info)):
             read_footer(self.storage, path).require_known(path)
 
     def remove_leftovers(self) -> int:
@@ -104,7 +104,7 @@ class Lake:
         Raises:
             StorageError: A file cannot be removed, or a compacted file is damaged.
         """
-        found = self._find(str(self.root))
+        found = self.find(str(self.root))
         replaced = find_replaced(self.folders, [info.path for info in found if _is_whole(info)])
         leftovers = [info.path for info in found if info.is_file and info.path.endswith(WHOLE + TEMPORARY)]
         with storage_errors("tidy", str(self.root)):
@@ -133,7 +133,12 @@ class Lake:
         for folder in empty:
             self.folders.remove_if_empty(folder)
 
-    def _find(self, folder: str) -> list[fs.FileInfo]:
+    def find(self, folder: str) -> list[fs.FileInfo]:
+        """All files and folders below a folder of the lake; none where it is not there.
+
+        Raises:
+            StorageError: It cannot be listed.
+        """
         with storage_errors("list", folder):
             selector = fs.FileSelector(folder, allow_not_found=True, recursive=True)
             found: list[fs.FileInfo] = self.storage.files.get_file_info(selector)

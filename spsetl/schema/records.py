@@ -104,6 +104,7 @@ APPLIANCES: Final = Table(
     ("appliance",),
     (
         APPLIANCE,
+        made("address", Kind.TEXT, "Where it was asked last"),
         made("firmware_version", Kind.TEXT, "Its version"),
         made("has_snapshots", Kind.BOOLEAN, "Whether it gives snapshots of the list"),
         made("has_counts", Kind.BOOLEAN, "Whether it counts beyond 10000"),

@@ -5,6 +5,7 @@ run that failed early does not know, such as the last success. The file is repla
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -69,15 +70,35 @@ def write_metrics(path: Path, appliance: str, figures: Iterable[Figure], *, run:
     Raises:
         StorageError: It cannot be written.
     """
+    with _changing(path) as values:
+        for name, known in _by_family(appliance, figures, run).items():
+            _drop(values, name, _own_labels(name, appliance, run))
+            values[name] |= known
+
+
+def forget_metrics(path: Path, appliance: str) -> None:
+    """Take what the file says of an appliance out of it.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    with _changing(path) as values:
+        for name in values:
+            _drop(values, name, {"appliance": appliance})
+
+
+def _drop(values: dict[str, dict[Labels, float]], name: str, own: Mapping[str, str]) -> None:
+    values[name] = {old: value for old, value in values.get(name, {}).items() if not own.items() <= set(old)}
+
+
+@contextmanager
+def _changing(path: Path) -> Iterator[dict[str, dict[Labels, float]]]:
     if not path.parent.is_dir():
         raise StorageError(f"cannot write {path}: its folder is not there; make it, or correct SPSETL_METRICS_FILE")
     try:
         with FileLock(path.with_name(f".{path.name}.lock"), timeout=_LOCK_SECONDS):
             values = _read(path)
-            for name, known in _by_family(appliance, figures, run).items():
-                own = _own_labels(name, appliance, run).items()
-                values[name] = {old: value for old, value in values.get(name, {}).items() if not own <= set(old)}
-                values[name] |= known
+            yield values
             write_to_textfile(str(path), _Known(values))
             path.chmod(_PUBLIC)
     except Timeout as error:

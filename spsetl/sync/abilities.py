@@ -12,14 +12,14 @@ from spsetl.errors import SettingsError
 from spsetl.extract.snapshot import Snapshots
 from spsetl.settings import Settings
 from spsetl.sync.places import Places
-from spsetl.warehouse.appliances import fetch_capabilities, keep_capabilities
+from spsetl.warehouse.appliances import fetch_capabilities, keep_address, keep_capabilities
 from spsetl.warehouse.work import WorkDatabase
 
 # An appliance is asked again what it can do when its firmware changed, or after so long.
 PROBE_AGAIN: Final = timedelta(days=30)
 
 
-def ensure_capabilities(work: WorkDatabase, client: Client, appliance: str) -> Capabilities:
+def ensure_capabilities(work: WorkDatabase, client: Client, appliance: str, *, address: str | None) -> Capabilities:
     """What the appliance can do: as it is known for this firmware, or else probed now."""
     now = datetime.now(UTC)
     kept = fetch_capabilities(work, appliance)
@@ -28,9 +28,10 @@ def ensure_capabilities(work: WorkDatabase, client: Client, appliance: str) -> C
         is_complete = None not in (known.has_revision, known.has_date_ranges, known.reading)
         version = decode_info(client.get(INFO_PATH, kind="info"))
         if is_complete and version == known.firmware_version and timedelta(0) <= now - since < PROBE_AGAIN:
+            keep_address(work, appliance, address)
             return known
     found = probe(client)
-    keep_capabilities(work, appliance, found, now=now)
+    keep_capabilities(work, appliance, found, address=address, now=now)
     return found
 
 

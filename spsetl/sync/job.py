@@ -21,7 +21,7 @@ from spsetl.settings import OfficeHours, Settings
 from spsetl.sync.abilities import choose_strategy, ensure_capabilities, share_snapshot
 from spsetl.sync.budget import Budget
 from spsetl.sync.copy import open_work
-from spsetl.sync.lock import hold_lock
+from spsetl.sync.names import hold_copy, require_known_name, require_own_name
 from spsetl.sync.places import Places
 from spsetl.sync.progress import Progress, say
 from spsetl.sync.report import SyncReport, describe_misfits
@@ -141,7 +141,9 @@ class Job:
 
 
 @contextmanager
-def open_job(settings: Settings, *, kind: runs.RunKind, runner: StepRunner, progress: Progress) -> Iterator[Job]:
+def open_job(
+    settings: Settings, *, kind: runs.RunKind, runner: StepRunner, progress: Progress, new_appliance: bool = False
+) -> Iterator[Job]:
     """Everything that a run needs, until the block ends; then what it merged is published.
 
     A block that fails publishes nothing; what was merged before is kept, and not fetched again.
@@ -152,7 +154,7 @@ def open_job(settings: Settings, *, kind: runs.RunKind, runner: StepRunner, prog
     with watch_run(settings, kind=kind, progress=progress) as watch:
         access, places = prepare(settings)
         with (
-            hold_lock(places.private),
+            hold_copy(settings, places),
             _long_lived_objects_set_aside(),
             watch.recorded(places),
             connect(settings, access, places, progress, on_request=watch.on_request) as client,
@@ -161,6 +163,10 @@ def open_job(settings: Settings, *, kind: runs.RunKind, runner: StepRunner, prog
             lake = Lake(places.lake)
             lake.remove_leftovers()
             with open_work(places, lake) as work, watch.measured(work):
+                if kind == "reconcile":
+                    require_known_name(work, access.appliance)
+                else:
+                    require_own_name(work, client, access.appliance, is_new=new_appliance)
                 run = _begin_run(watch, access)
                 job = _make_job(settings, places, client, lake, work, runner, progress, run, watch.began)
                 watch.report = job.report
@@ -210,7 +216,7 @@ def _make_job(  # noqa: PLR0917 - the parts of a job, once
     run: runs.Run,
     began: float,
 ) -> Job:
-    capabilities = ensure_capabilities(work, client, run.appliance)
+    capabilities = ensure_capabilities(work, client, run.appliance, address=settings.url)
     strategy = choose_strategy(settings, capabilities)
     stopping = Event()
     is_snapshot = strategy == "snapshot"

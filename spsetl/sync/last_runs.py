@@ -4,7 +4,7 @@ The table sync_runs does not tell: a run that cannot log in never gets so far, a
 file can be read at any time, by anybody who may read the data directory, without any lock.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -43,10 +43,30 @@ def keep_last_run(folder: Path, run: LastRun) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    path = folder / f"{_PREFIX}{file_name(run.appliance)}.json"
-    runs = {one.kind: one for one in _read(path)} | {run.kind: run}
+    runs = {one.kind: one for one in _read(_path(folder, run.appliance))} | {run.kind: run}
+    _write(folder, run.appliance, runs.values())
+
+
+def rename_last_runs(folder: Path, old: str, new: str | None) -> None:
+    """The last runs of an appliance under another name; or none any more, where that is None.
+
+    Raises:
+        OSError: They cannot be written.
+    """
+    path = _path(folder, old)
+    if new is not None and path.exists():
+        _write(folder, new, [replace(one, appliance=new) for one in _read(path)])
+    path.unlink(missing_ok=True)
+
+
+def _path(folder: Path, appliance: str) -> Path:
+    return folder / f"{_PREFIX}{file_name(appliance)}.json"
+
+
+def _write(folder: Path, appliance: str, runs: Iterable[LastRun]) -> None:
+    path = _path(folder, appliance)
     whole = path.with_suffix(".new")
-    whole.write_bytes(orjson.dumps([asdict(one) for one in runs.values()], option=orjson.OPT_INDENT_2))
+    whole.write_bytes(orjson.dumps([asdict(one) for one in runs], option=orjson.OPT_INDENT_2))
     whole.replace(path)
 
 

@@ -15,7 +15,7 @@ from spsetl.flatten import Flattener
 from spsetl.lake import Lake, LakeWriter
 from spsetl.settings import OfficeHours, Settings
 from spsetl.sync.copy import open_work
-from spsetl.sync.lock import hold_lock
+from spsetl.sync.names import hold_copy
 from spsetl.sync.places import Places
 from spsetl.warehouse import quarantine
 from spsetl.warehouse.checks import require_passed, run_checks
@@ -63,7 +63,7 @@ def run_replay(settings: Settings) -> ReplayReport:
     if not (places.work.exists() or places.published.exists()):
         raise UsageError(f"there is no copy at {settings.data_dir}: see SPSETL_DATA_DIR, or run spsetl sync")
     places.prepare()
-    with hold_lock(places.private):
+    with hold_copy(settings, places):
         lake = Lake(places.lake)
         lake.remove_leftovers()
         now = datetime.now(UTC)

@@ -10,6 +10,7 @@ from spsetl.errors import UsageError
 from spsetl.lake import Lake
 from spsetl.settings import OfficeHours, Settings
 from spsetl.sync.lock import hold_lock
+from spsetl.sync.names import change_lake
 from spsetl.sync.places import Places
 from spsetl.warehouse.checks import require_passed, run_checks
 from spsetl.warehouse.details import request_kinds
@@ -70,6 +71,7 @@ def run_rebuild(settings: Settings) -> RebuildReport:
     with hold_lock(places.private):
         lake = Lake(places.lake)
         lake.remove_leftovers()
+        change_lake(places, lake)
         files = sum(len(lake.files(table.name)) for table in schema.LAKE_TABLES)
         if not files:
             raise UsageError(f"the lake at {places.lake} is empty: there is nothing to rebuild from, run spsetl sync")

@@ -11,7 +11,7 @@ from spsetl.settings import Settings
 from spsetl.sync.abilities import ensure_capabilities
 from spsetl.sync.copy import open_work
 from spsetl.sync.job import Job, connect, open_job, prepare
-from spsetl.sync.lock import hold_lock
+from spsetl.sync.names import hold_copy, require_own_name
 from spsetl.sync.phases import compare_totals, fetch_details, read_windows, require_presence
 from spsetl.sync.planning import Range, plan_backfill, plan_changes, plan_lists
 from spsetl.sync.policies import copy_policies, warn_of_cleanup
@@ -20,7 +20,14 @@ from spsetl.sync.report import SyncReport
 from spsetl.sync.runner import StepRunner
 
 
-def run_sync(settings: Settings, *, runner: StepRunner, progress: Progress, accept_missing: bool = False) -> SyncReport:
+def run_sync(
+    settings: Settings,
+    *,
+    runner: StepRunner,
+    progress: Progress,
+    accept_missing: bool = False,
+    new_appliance: bool = False,
+) -> SyncReport:
     """Bring the copy up to date and publish it.
 
     A failure leaves the published file as it was; what was merged before it is kept, and not fetched again.
@@ -30,11 +37,12 @@ def run_sync(settings: Settings, *, runner: StepRunner, progress: Progress, acce
         runner: Runs windows and batches side by side.
         progress: Is told what happens.
         accept_missing: Publish although many sessions have gone from the appliance.
+        new_appliance: It is another one, though the copy has sessions with the same keys under another name.
 
     Raises:
         SpsetlError: Why it could not be done; its exit code says of what kind.
     """
-    with open_job(settings, kind="sync", runner=runner, progress=progress) as job:
+    with open_job(settings, kind="sync", runner=runner, progress=progress, new_appliance=new_appliance) as job:
         with span("plan"):
             planned = plan_lists(job.work, job.client, job.steps.capabilities, job.appliance, settings)
         with job.recorded(_start_of(planned), None):
@@ -72,7 +80,13 @@ def _sweep(job: Job, windows: Sequence[Window]) -> None:
 
 
 def run_backfill(
-    settings: Settings, *, start: datetime, end: datetime, runner: StepRunner, progress: Progress
+    settings: Settings,
+    *,
+    start: datetime,
+    end: datetime,
+    runner: StepRunner,
+    progress: Progress,
+    new_appliance: bool = False,
 ) -> SyncReport:
     """Read one range of start_time whole, the newest first, with its details, and publish it.
 
@@ -84,11 +98,12 @@ def run_backfill(
         end: Aware; exclusive.
         runner: Runs windows and batches side by side.
         progress: Is told what happens.
+        new_appliance: As `run_sync`.
 
     Raises:
         SpsetlError: Why it could not be done; its exit code says of what kind.
     """
-    with open_job(settings, kind="backfill", runner=runner, progress=progress) as job:
+    with open_job(settings, kind="backfill", runner=runner, progress=progress, new_appliance=new_appliance) as job:
         with span("plan"):
             planned = plan_backfill(
                 job.work, job.client, job.steps.capabilities, job.appliance, settings, start=start, end=end
@@ -101,15 +116,16 @@ def run_backfill(
     return job.report
 
 
-def plan_sync(settings: Settings) -> list[Window]:
+def plan_sync(settings: Settings, *, new_appliance: bool = False) -> list[Window]:
     """The windows that a sync would list now: what `sync --dry-run` shows. Asks the appliance, writes nothing of it."""
     access, places = prepare(settings)
     with (
-        hold_lock(places.private),
+        hold_copy(settings, places),
         connect(settings, access, places, Silence()) as client,
         open_work(places, Lake(places.lake)) as work,
     ):
-        capabilities = ensure_capabilities(work, client, access.appliance)
+        require_own_name(work, client, access.appliance, is_new=new_appliance)
+        capabilities = ensure_capabilities(work, client, access.appliance, address=access.url)
         return list(plan_lists(work, client, capabilities, access.appliance, settings).windows)
 
 

@@ -13,13 +13,13 @@ import duckdb
 from structlog.contextvars import bound_contextvars
 
 from spsetl import __version__
-from spsetl.errors import IncompleteError, SpsetlError, StorageError
+from spsetl.errors import ApplianceNameError, IncompleteError, SpsetlError, StorageError
 from spsetl.seeing import spans
 from spsetl.seeing.logs import is_debugging, listen, log
 from spsetl.seeing.telemetry import start_telemetry, traced
 from spsetl.settings import Settings
 from spsetl.sync.figures import figures_of
-from spsetl.sync.last_runs import LastRun, Status, keep_last_run
+from spsetl.sync.last_runs import LastRun, Status, keep_last_run, rename_last_runs
 from spsetl.sync.places import Places
 from spsetl.sync.progress import Progress, warn
 from spsetl.sync.report import SyncReport
@@ -65,6 +65,7 @@ class Watch:
     copy: CopyFigures | None = None
     places: Places | None = None
     requests_by_kind: Callable[[], Mapping[str, int]] = dict
+    is_of_copy: bool = True  # a mistyped name is nobody's, and must not be waited for
 
     def __post_init__(self) -> None:
         self.run_id = f"{self.started_at:%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}"
@@ -102,6 +103,10 @@ class Watch:
         self._keep(End("running", 0, None))
         try:
             yield
+        except ApplianceNameError:
+            self.is_of_copy = False
+            rename_last_runs(places.private, self.appliance, None)
+            raise
         except BaseException as error:
             self._keep(End.of(self.report, error))
             raise
@@ -165,7 +170,7 @@ class Watch:
 
     def _write_metrics(self, end: End, report: SyncReport) -> None:
         path = self.settings.metrics_file
-        if path is None or not self.appliance:
+        if path is None or not self.appliance or not self.is_of_copy:
             return
         from spsetl.seeing.textfile import write_metrics  # noqa: PLC0415 - prometheus_client is not for every run
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from spsetl.analysis.histogram import BinSize, fetch_histogram
 from spsetl.analysis.search import COLUMNS, SORT, ask_search, found_sessions
-from spsetl.analysis.source import Match
+from spsetl.analysis.source import Match, check_appliance
 from spsetl.analysis.stats import DEFAULT_SIZE, fetch_stats
 from spsetl.analysis.times import Moment
 from spsetl.errors import StorageError, UsageError
@@ -97,6 +97,7 @@ class Warehouse:
 
         One row per session, its columns as asked for.
         """
+        check_appliance(self, appliance)
         question = ask_search(
             found_sessions(q, start=start, end=end, match=match, content=content, appliance=appliance),
             columns=columns,
@@ -123,6 +124,7 @@ class Warehouse:
         One row per value (`value, count, others`), or, with a sub-field, per value and value of the sub-field
         (`sub_value, sub_count, sub_others` too).
         """
+        check_appliance(self, appliance)
         return fetch_stats(
             self,
             field,
@@ -154,6 +156,7 @@ class Warehouse:
         One row per bin: `id` (its start in the time zone), `bin_start` and `bin_end` (UTC), `start_count`,
         `active_count`.
         """
+        check_appliance(self, appliance)
         return fetch_histogram(
             self,
             bin_size,

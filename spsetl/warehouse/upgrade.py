@@ -70,6 +70,16 @@ def _is_unfinished(work: Path) -> bool:
     return work.stat().st_size < _HEADERS or not _look_at(work).columns
 
 
+def is_of_now(database: Path) -> bool:
+    """Whether a database, which is only read, has this version's schema.
+
+    Raises:
+        StorageError: It is damaged.
+    """
+    found = _look_at(database)
+    return found.are_of_now and found.version == schema.VERSION
+
+
 def require_known(*databases: Path) -> None:
     """Stop where a newer spsetl has written one of these; what is missing or damaged is passed over.
 
