@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from spsetl.doctor.finding import Finding, red
-from spsetl.errors import NewerCopyError, SpsetlError, StorageError
+from spsetl.errors import NewerCopyError, SettingsError, SpsetlError, StorageError
 from spsetl.queries import read_statement
 from spsetl.settings import Settings
 from spsetl.sync.last_runs import LastRun, fetch_last_runs
@@ -32,6 +32,7 @@ class Copy:
 
     Attributes:
         trouble: Why it cannot be read, or not all of it.
+        names: The appliances that it has, this one or not.
         last_sync: When its last complete sync ended (UTC); None if there was none.
         has_snapshots: Whether the appliance gives snapshots, as the last sync found it.
         retention: The rows of sql/reports/retention.sql.
@@ -42,6 +43,7 @@ class Copy:
     """
 
     trouble: SpsetlError | None = None
+    names: tuple[str, ...] = ()
     last_sync: datetime | None = None
     has_snapshots: bool | None = None
     retention: tuple[dict[str, Any], ...] = ()
@@ -71,6 +73,8 @@ def read_copy(settings: Settings, appliance: str | None) -> Copy:
         copy.last_run = _read_last_run(places.private, copy.holder, appliance) if appliance else None
     except OSError as error:
         copy.trouble = copy.trouble or _unreadable(places.private, error)
+    except SettingsError as error:
+        copy.trouble = copy.trouble or error
     return copy
 
 
@@ -82,6 +86,7 @@ def _read_published(copy: Copy, data_dir: Path, appliance: str | None) -> None:
     with open_warehouse(data_dir) as warehouse:
         (last,) = as_rows(*warehouse.rows(read_statement("doctor", "last_sync"), {"appliance": appliance}))
         copy.last_sync = last["finished_at"].replace(tzinfo=UTC) if last["finished_at"] else None
+        copy.names = tuple(row["appliance"] for row in as_rows(*warehouse.rows(read_statement("doctor", "appliances"))))
         copy.has_snapshots = last["has_snapshots"]
         rows = as_rows(*warehouse.rows(retention_query()))
         copy.retention = tuple(row for row in rows if row["appliance"] == appliance)
@@ -117,7 +122,9 @@ def check_data_directory(settings: Settings, copy: Copy) -> Iterator[Finding]:
 def _troubled(error: SpsetlError) -> Finding:
     """Red where a sync would refuse; what is damaged it may mend."""
     finding = red("copy", error)
-    return finding if isinstance(error, NewerCopyError) else replace(finding, state="yellow", exit_code=0)
+    return (
+        finding if isinstance(error, NewerCopyError | SettingsError) else replace(finding, state="yellow", exit_code=0)
+    )
 
 
 def _is_writable(folder: Path) -> bool:
@@ -142,7 +149,8 @@ def check_last_sync(copy: Copy, now: datetime) -> Finding:
     check, failure = "last sync", _failure(copy)
     facts = {"finished_at": copy.last_sync.isoformat() if copy.last_sync else None, "last_failure": failure}
     if copy.last_sync is None:
-        text = "no sync was ever complete" + (f"; the last one: {failure}" if failure else "")
+        others = f" under this name, the copy has {', '.join(copy.names)}" if copy.names else ""
+        text = f"no sync was ever complete{others}" + (f"; the last one: {failure}" if failure else "")
         return Finding(check, "yellow", text, "run spsetl sync", facts=facts)
     age = now - copy.last_sync
     if age < -_CLOCKS_DIFFER:

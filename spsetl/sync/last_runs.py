@@ -47,6 +47,19 @@ def keep_last_run(folder: Path, run: LastRun) -> None:
     _write(folder, run.appliance, runs.values())
 
 
+def drop_last_run(folder: Path, appliance: str, run_id: str) -> None:
+    """Say nothing of a run that is none of the copy's.
+
+    Raises:
+        OSError: They cannot be written.
+    """
+    left = [one for one in _read(_path(folder, appliance)) if one.run_id != run_id]
+    if left:
+        _write(folder, appliance, left)
+    else:
+        _path(folder, appliance).unlink(missing_ok=True)
+
+
 def rename_last_runs(folder: Path, old: str, new: str | None) -> None:
     """The last runs of an appliance under another name; or none any more, where that is None.
 

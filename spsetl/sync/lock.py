@@ -114,6 +114,9 @@ def find_holder(folder: Path) -> Holder | None:
 
     Args:
         folder: The private folder of the data directory.
+
+    Raises:
+        SettingsError: It lies where nothing can be locked, so that no run begins.
     """
     try:
         descriptor = os.open(folder / "lock", os.O_RDONLY)
@@ -121,7 +124,5 @@ def find_holder(folder: Path) -> Holder | None:
         return None
     try:
         return None if _take(descriptor, fcntl.LOCK_SH, folder) else Holder.read(folder / "lock.holder")
-    except SettingsError:  # no run begins where nothing can be locked
-        return None
     finally:
         os.close(descriptor)

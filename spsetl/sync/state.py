@@ -3,11 +3,13 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from spsetl.errors import SettingsError
 from spsetl.queries import read_statement
 from spsetl.sync.last_runs import LastRun, fetch_last_runs
 from spsetl.sync.lock import Holder, find_holder
@@ -72,7 +74,9 @@ def fetch_state(data_dir: Path) -> CopyState:
         StorageError: The published file is damaged.
     """
     places = Places.of(data_dir)
-    holder = find_holder(places.private)
+    holder = None
+    with suppress(SettingsError):  # no run begins where nothing can be locked
+        holder = find_holder(places.private)
     may_look = os.access(places.private, os.R_OK | os.X_OK) or not places.private.exists()
     now = datetime.now(UTC)
     published_at, rows, retention = _ask(places.published)

@@ -19,7 +19,7 @@ from spsetl.seeing.logs import is_debugging, listen, log
 from spsetl.seeing.telemetry import start_telemetry, traced
 from spsetl.settings import Settings
 from spsetl.sync.figures import figures_of
-from spsetl.sync.last_runs import LastRun, Status, keep_last_run, rename_last_runs
+from spsetl.sync.last_runs import LastRun, Status, drop_last_run, keep_last_run
 from spsetl.sync.places import Places
 from spsetl.sync.progress import Progress, warn
 from spsetl.sync.report import SyncReport
@@ -105,7 +105,7 @@ class Watch:
             yield
         except ApplianceNameError:
             self.is_of_copy = False
-            rename_last_runs(places.private, self.appliance, None)
+            drop_last_run(places.private, self.appliance, self.run_id)
             raise
         except BaseException as error:
             self._keep(End.of(self.report, error))

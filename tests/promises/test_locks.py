@@ -54,6 +54,9 @@ def test_a_file_system_without_locks_is_one_line(
             assert os.strerror(number) in said.err
             assert "SPSETL_DATA_DIR" in said.err
         assert sum(simulator.requests.values()) == asked
+        assert run(["doctor", "--json", *access, *data]) == 2
+        red = [one for one in json.loads(capsys.readouterr().out)["checks"] if one["state"] == "red"]
+        assert any(os.strerror(number) in one["found"] for one in red)
     assert (tmp_path / "warehouse.duckdb").read_bytes() == before
     # Who only looks is not kept from it: nothing runs where nothing can be locked.
     assert run(["status", "--json", *data]) == 0
