@@ -10,9 +10,10 @@ from spsetl import __version__
 from spsetl.cli.complaint import complain, describe_defect
 from spsetl.cli.lean import spare_memory
 from spsetl.errors import SpsetlError
+from spsetl.interrupts import INTERRUPTS, exit_code_of, obey_signals, unmasked
 from spsetl.seeing import configure_early, is_told_as_events
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 
 app = App(
     name="spsetl",
@@ -53,20 +54,23 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command.
 
     Returns:
-        The exit code: 0 done, 2 wrong usage, 3 incomplete, 4 login or rights, 5 appliance, 6 locked, 130 interrupted.
+        The exit code: 0 done, 2 wrong usage, 3 incomplete, 4 login or rights, 5 appliance, 6 locked, 130 interrupted,
+        143 ended by SIGTERM.
     """
     configure_early(os.environ.get("SPSETL_LOG_FORMAT", ""))
     try:
-        result = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        with unmasked():
+            result = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         complain(f"{' '.join(str(error).split())} See spsetl --help", exit_code=2)
         return 2
     except SpsetlError as error:
         complain(str(error), exit_code=error.exit_code)
         return error.exit_code
-    except KeyboardInterrupt:
-        complain("interrupted; what was fetched is kept, run again to go on", exit_code=INTERRUPTED)
-        return INTERRUPTED
+    except INTERRUPTS as error:
+        code = exit_code_of(error)
+        complain("interrupted; what was fetched is kept, run again to go on", exit_code=code)
+        return code
     except BrokenPipeError:
         # The reader of our output has gone (`| head`): no failure, and nothing left to say to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -82,9 +86,11 @@ def run(arguments: Sequence[str]) -> int:
 def main() -> None:
     """The entry point of the command `spsetl`."""
     arguments = sys.argv[1:]
-    spare_memory(next(iter(arguments), ""))
+    command = next(iter(arguments), "")
+    spare_memory(command)
+    obey_signals(command)
     code = run(arguments)
-    if code == INTERRUPTED:
+    if code in {INTERRUPTED, TERMINATED}:
         # Threads that wait for an answer must not keep the user waiting; nothing that they hold is lost by this.
         sys.stdout.flush()
         os._exit(code)

@@ -11,13 +11,13 @@ from typing import Final
 from cyclopts import Parameter
 from pydantic import SecretStr
 
-from spsetl.cli import INTERRUPTED
 from spsetl.cli.complaint import complain
 from spsetl.cli.conversation import Given, ask_answers, take_answers
 from spsetl.cli.draft import Draft
 from spsetl.cli.questions import ask_until, has_terminal, printable, say
 from spsetl.doctor import examine
 from spsetl.errors import UsageError
+from spsetl.interrupts import INTERRUPTS, exit_code_of
 from spsetl.settings import FILE, PREFIX, Settings, load_draft, load_settings
 from spsetl.settings.password import WAYS
 from spsetl.settings.sources import from_environment
@@ -63,10 +63,10 @@ def init(*, options: InitOptions = DEFAULTS, yes: bool = False, overwrite: bool 
     try:
         with tempfile.TemporaryDirectory(prefix="spsetl-") as folder:
             return _init(options, Path(folder), asks=not yes, overwrite=overwrite)
-    except KeyboardInterrupt:
+    except INTERRUPTS as error:
         say()
         complain("interrupted; nothing was written")
-        return INTERRUPTED
+        return exit_code_of(error)
     except EOFError:
         raise UsageError("the input ended before all was answered; nothing was written") from None
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from spsetl import schema
 from spsetl.appliance.client import Client
 from spsetl.appliance.protocol import DetailKind, ListQuery
+from spsetl.appliance.throttle import RequestsStopped
 from spsetl.errors import (
     ApplianceError,
     ConnectError,
@@ -56,19 +57,19 @@ class DetailFetcher:
     Args:
         client: The appliance.
         budget: What may be spent.
-        check_stopping: Raises when the run is to stop.
+        is_stopping: Whether the run is to stop.
 
     Attributes:
         unknown_kinds: Those that the appliance is known not to have: a 404 is believed at once.
         failure: What the appliance fails with, so that no more is asked for.
     """
 
-    def __init__(self, client: Client, budget: Budget, check_stopping: Callable[[], None]) -> None:
+    def __init__(self, client: Client, budget: Budget, is_stopping: Callable[[], bool]) -> None:
         self.unknown_kinds: frozenset[str] = frozenset()
         self.failure: SpsetlError | None = None
         self._client = client
         self._budget = budget
-        self._check_stopping = check_stopping
+        self._is_stopping = is_stopping
         self._lock = Lock()
         self._answered: set[str] = set()
         self._absent: Counter[str] = Counter()
@@ -100,21 +101,18 @@ class DetailFetcher:
             raise self.failure
 
     def fetch(self, session: PendingDetails) -> SessionDetails:
-        """All kinds of one session, whatever becomes of each.
-
-        Raises:
-            Stopped: The run is to stop.
-        """
+        """All kinds of one session, whatever becomes of each; of a run that is to stop, what is there."""
         fetched = SessionDetails(session)
         failed_with: SpsetlError | None = None
         for kind in () if self.has_ended else session.kinds:
-            self._check_stopping()
-            if self._has_failed():
+            if self._has_failed() or self._is_stopping():
                 break
             if kind in fetched.statuses or (kind in self.shut_kinds and kind not in session.tries):
                 continue
             try:
                 self._fetch_kind(fetched, kind)
+            except RequestsStopped:
+                break
             except _OF_A_SESSION as error:
                 if self._has_failed():
                     break

@@ -14,6 +14,7 @@ from spsetl.appliance.client import Client
 from spsetl.appliance.quiet import QuietHours
 from spsetl.appliance.transport import OnRequest
 from spsetl.errors import IncompleteError, SpsetlError
+from spsetl.interrupts import INTERRUPTS, is_asked_to_end, unmasked
 from spsetl.lake import Lake
 from spsetl.seeing.logs import log
 from spsetl.seeing.spans import span
@@ -60,12 +61,23 @@ class Job:
         self.run = replace(self.run, range_start=range_start, range_end=range_end)
         runs.begin_run(self.work, self.run)
         try:
-            yield
-            self._check()
+            with unmasked():
+                yield
+                self._check()
         except SpsetlError as error:
             self._finish("failed", error=str(error))
             raise
+        except INTERRUPTS:
+            self._finish("interrupted", error="interrupted")
+            raise
         self._finish("done")
+
+    def stop(self) -> None:
+        """Let the steps that are under way end soon; say so to who asked for it."""
+        if is_asked_to_end():
+            line = "stopping, and keeping what was fetched; once more, and it will end at once"
+            say(self.progress, line, event="stopping")
+        self.steps.stop()
 
     def _check(self) -> None:
         self._require_legible()
@@ -157,6 +169,7 @@ def open_job(
             hold_copy(settings, places),
             _long_lived_objects_set_aside(),
             watch.recorded(places),
+            unmasked(),
             connect(settings, access, places, progress, on_request=watch.on_request) as client,
         ):
             watch.requests_by_kind = lambda: client.requests_by_kind

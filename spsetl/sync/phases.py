@@ -10,6 +10,7 @@ from spsetl import schema
 from spsetl.errors import IncompleteError, VanishedError
 from spsetl.extract.counts import count_all, count_window
 from spsetl.extract.plan import EPOCH, Window
+from spsetl.interrupts import held_back
 from spsetl.seeing.logs import log
 from spsetl.seeing.spans import span
 from spsetl.sync.details import CAN_BE_ABSENT, quote_key
@@ -44,9 +45,9 @@ def read_windows(job: Job, kind: WindowKind, windows: Sequence[Window]) -> None:
     steps, workers = job.steps, job.settings.concurrency
     tasks = _tasks(job, kind, windows)
     gathering = Gathering[FetchedWindow](partial(_merge_windows, job), most=MOST_LISTED)
-    with span(kind):
+    with span(kind), held_back():
         try:
-            for fetched in job.runner.map(kind, steps.fetch_window, tasks, workers=workers, stop=steps.stop):
+            for fetched in job.runner.map(kind, steps.fetch_window, tasks, workers=workers, stop=job.stop):
                 _tell_window(fetched.record, rows=fetched.rows)
                 gathering.add(fetched, fetched.files, sessions=fetched.rows)
                 job.progress.advance("windows", 1)
@@ -190,9 +191,9 @@ def _fetch_batches(job: Job, batches: Iterable[Batch], waiting: int) -> None:
     steps = job.steps
     pace = _Pace(waiting)
     gathering = Gathering[FetchedBatch](partial(_merge_batches, job), most=MOST_DETAILED)
-    with span("details"):
+    with span("details"), held_back():
         try:
-            for fetched in job.runner.map("details", steps.fetch_batch, batches, workers=2, stop=steps.stop):
+            for fetched in job.runner.map("details", steps.fetch_batch, batches, workers=2, stop=job.stop):
                 gathering.add(fetched, fetched.files, sessions=len(fetched.details))
                 pace.note(len(fetched.details))
         finally:

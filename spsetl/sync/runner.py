@@ -1,15 +1,21 @@
 """How the steps of a sync are run side by side: threads here, Prefect's tasks in `flows/`."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
+from spsetl.interrupts import INTERRUPTS, is_asked_to_end
 from spsetl.seeing.logs import carry
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+# Who pressed Ctrl-C waits no longer for what is under way: a step that hangs at a silent appliance is given up.
+_PATIENCE: Final = 5.0
+_TICK: Final = 0.1
 
 
 class StepRunner(Protocol):
@@ -26,7 +32,8 @@ class StepRunner(Protocol):
     ) -> Iterator[Result]:
         """Give the results as they come, in any order.
 
-        The first error ends it: `stop` is called, which makes the steps that are under way end soon.
+        The first error ends it, and so does a signal: `stop` is called, which makes the steps that are under way end
+        soon; what they still give is given on, and then the error raised.
         """
         ...
 
@@ -47,28 +54,47 @@ class ThreadRunner:
         pool = ThreadPoolExecutor(workers, thread_name_prefix=name)
         is_waited_for = True
         try:
-            yield from _run_all(pool, carry(step), items, workers)
+            yield from _run_all(pool, carry(step), items, workers, stop)
         except BaseException as error:
             stop()
             # After Ctrl-C somebody waits at the terminal; what the threads still write becomes visible to nobody.
-            is_waited_for = not isinstance(error, KeyboardInterrupt)
+            is_waited_for = not isinstance(error, INTERRUPTS)
             raise
         finally:
-            pool.shutdown(wait=is_waited_for, cancel_futures=True)
+            pool.shutdown(wait=is_waited_for and not is_asked_to_end(), cancel_futures=True)
 
 
 def _run_all(
-    pool: ThreadPoolExecutor, step: Callable[[Item], Result], items: Iterable[Item], workers: int
+    pool: ThreadPoolExecutor,
+    step: Callable[[Item], Result],
+    items: Iterable[Item],
+    workers: int,
+    stop: Callable[[], None],
 ) -> Iterator[Result]:
     """Begin others before each result is given: whoever takes one may be long with it."""
     upcoming = iter(items)
     running: set[Future[Result]] = set()
     finished: deque[Future[Result]] = deque()
+    failure: BaseException | None = None
+    given_up_at: float | None = None
     while True:
-        free = min(workers - len(running), 2 * workers - len(running) - len(finished))
-        running.update(pool.submit(step, item) for item in islice(upcoming, free))
-        done, running = wait(running, timeout=0 if finished else None, return_when=FIRST_COMPLETED)
+        if failure is None and given_up_at is None:
+            free = min(workers - len(running), 2 * workers - len(running) - len(finished))
+            running.update(pool.submit(step, item) for item in islice(upcoming, free))
+        done, running = wait(running, timeout=0 if finished else _TICK, return_when=FIRST_COMPLETED)
         finished.extend(done)
-        if not finished:
-            return
-        yield finished.popleft().result()
+        if given_up_at is None and is_asked_to_end():
+            stop()
+            given_up_at = time.monotonic() + _PATIENCE
+        if finished:
+            future = finished.popleft()
+            error = future.exception()
+            if error is None:
+                yield future.result()
+            elif failure is None:
+                stop()
+                failure = error
+        elif not running or (given_up_at is not None and time.monotonic() > given_up_at):
+            break
+    if failure is not None:
+        raise failure

@@ -1,13 +1,16 @@
 """The steps that talk to the appliance: each ends with Parquet that is durable, and changes nothing else."""
 
+import math
+import time
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
 from threading import Event, Lock
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -37,6 +40,9 @@ ROWS_IN_HAND = 1_000
 # An answer tells the appliance's time in whole seconds.
 _CLOCK_MARGIN = timedelta(seconds=1)
 _TICK = timedelta(microseconds=1)
+# What a run that is to stop waits for the answers that are under way.
+_PATIENCE: Final = 2.0
+_LOOK_SECONDS: Final = 0.1
 
 
 class RunClock:
@@ -129,11 +135,12 @@ class Steps:
         self.clock = clock
         self.capabilities = capabilities
         self.snapshots = snapshots
-        self.details = DetailFetcher(client, budget, self._check_stopping)
+        self.details = DetailFetcher(client, budget, stopping.is_set)
         self.appliance = appliance
         self.run_id = run_id
         self._kinds = details
         self._stopping = stopping
+        self._given_up_at = math.inf
         self._reader = PageReader()
         self._turns = Turns()
         self._windows = count()
@@ -142,6 +149,7 @@ class Steps:
 
     def stop(self) -> None:
         """Let what is under way end at its next page."""
+        self._given_up_at = min(self._given_up_at, time.monotonic() + _PATIENCE)
         self._stopping.set()
         self.client.stop()
 
@@ -198,7 +206,7 @@ class Steps:
         journal: list[dict[str, Any]] = []
         with self._writer(f"details-{batch.number:06d}") as writer:
             flattener = self._flattener()
-            for fetched in self._pool.map(carry(self.details.fetch), batch.sessions):
+            for fetched in self._fetch_sessions(batch.sessions):
                 now = self.clock.now()
                 for kind, rows in fetched.items.items():
                     flattener.add_details(schema.BY_NAME[kind], fetched.session.session_key, rows, extracted_at=now)
@@ -231,6 +239,17 @@ class Steps:
             }
             for kind, status in fetched.statuses.items()
         ]
+
+    def _fetch_sessions(self, sessions: Sequence[PendingDetails]) -> Iterator[SessionDetails]:
+        """In their order; of a run that is to stop, all that is there: it is kept, and not fetched again."""
+        fetch = carry(self.details.fetch)
+        waiting = deque(self._pool.submit(fetch, session) for session in sessions)
+        while waiting:
+            future = waiting.popleft()
+            while not future.done() and time.monotonic() < self._given_up_at:
+                wait([future], timeout=_LOOK_SECONDS)
+            if future.done():
+                yield future.result()
 
     def _check_stopping(self) -> None:
         if self._stopping.is_set():

@@ -14,6 +14,7 @@ from structlog.contextvars import bound_contextvars
 
 from spsetl import __version__
 from spsetl.errors import ApplianceNameError, IncompleteError, SpsetlError, StorageError
+from spsetl.interrupts import exit_code_of
 from spsetl.seeing import spans
 from spsetl.seeing.logs import is_debugging, listen, log
 from spsetl.seeing.telemetry import start_telemetry, traced
@@ -25,8 +26,6 @@ from spsetl.sync.progress import Progress, warn
 from spsetl.sync.report import SyncReport
 from spsetl.warehouse.runs import CopyFigures, RunKind, fetch_copy_figures
 from spsetl.warehouse.work import WorkDatabase
-
-_INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class End:
     def of(cls, report: SyncReport | None, error: BaseException | None) -> "End":
         """By its report and by what it raised."""
         if error is not None and not isinstance(error, Exception):  # Ctrl-C, or Prefect's cancelling
-            return cls("interrupted", _INTERRUPTED, "interrupted")
+            return cls("interrupted", exit_code_of(error), "interrupted")
         if error is not None:
             code = error.exit_code if isinstance(error, SpsetlError) else SpsetlError.exit_code
             return cls("failed", code, spans.describe_error(error))
