@@ -16,7 +16,7 @@ case $result:$status in
 *:4) means="login or rights: look at the user on the appliance and at /etc/spsetl/password" ;;
 *:5) means="the appliance cannot be reached or keeps failing: spsetl doctor says where" ;;
 *:6) means="another sync holds the data directory" ;;
-*:130) means="it was stopped; what was fetched is kept" ;;
+*:130 | *:143) means="it was stopped; what was fetched is kept" ;;
 *:243) means="its password cannot be read: is there an /etc/spsetl/password?" ;;
 *) means="see its log" ;;
 esac

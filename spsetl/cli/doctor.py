@@ -9,7 +9,7 @@ import orjson
 
 from spsetl.cli.diagnosis import Diagnosis
 from spsetl.cli.options import SyncOptions
-from spsetl.doctor import Finding, examine
+from spsetl.doctor import Finding, appliances_of_copy, examine
 from spsetl.doctor.finding import red
 from spsetl.errors import SettingsError
 
@@ -44,8 +44,9 @@ def _examine_all(options: SyncOptions) -> Iterator[tuple[str, Finding]]:
         yield "", red("settings", error)
         return
     for settings in every:
-        for finding in examine(settings):
-            yield settings.appliance or urlsplit(settings.url or "").hostname or "", finding
+        for of_copy in appliances_of_copy(settings) or [None]:
+            for finding in examine(settings, of_copy=of_copy):
+                yield of_copy or settings.appliance or urlsplit(settings.url or "").hostname or "", finding
 
 
 def as_json(findings: Iterable[tuple[str, Finding]]) -> dict[str, Any]:

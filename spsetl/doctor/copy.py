@@ -16,6 +16,7 @@ from spsetl.sync.lock import Holder, find_holder
 from spsetl.sync.places import Places
 from spsetl.sync.report import TELL_US, name_misfits
 from spsetl.sync.retention import as_rows, retention_query
+from spsetl.sync.state import fetch_state
 from spsetl.warehouse.reader import open_warehouse
 
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
@@ -56,6 +57,16 @@ class Copy:
     def is_fresh(self) -> bool:
         """Whether the last complete sync is no older than a night."""
         return self.last_sync is not None and timedelta(0) <= datetime.now(UTC) - self.last_sync <= FRESH
+
+
+def appliances_of_copy(settings: Settings) -> list[str]:
+    """The appliances of the copy, where the settings name none and nothing to log in with; else none."""
+    if not settings.is_without_appliance:
+        return []
+    try:
+        return [str(one["appliance"]) for one in fetch_state(settings.data_dir).appliances]
+    except SpsetlError:
+        return []  # `read_copy` tells of it
 
 
 def read_copy(settings: Settings, appliance: str | None) -> Copy:

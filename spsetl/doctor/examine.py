@@ -18,7 +18,7 @@ from spsetl.doctor.network import check_name, check_port
 from spsetl.doctor.pace import check_pace
 from spsetl.doctor.retention import check_retention
 from spsetl.doctor.scheduler import check_prefect
-from spsetl.doctor.settings import check_quiet_hours, check_settings
+from spsetl.doctor.settings import check_quiet_hours, check_settings, tell_nothing_set
 from spsetl.doctor.tls import check_tls
 from spsetl.errors import SettingsError
 from spsetl.settings import Settings
@@ -36,16 +36,21 @@ _QUESTIONS: Final[tuple[tuple[str, Question], ...]] = (
 )
 
 
-def examine(settings: Settings) -> Iterator[Finding]:
+def examine(settings: Settings, *, of_copy: str | None = None) -> Iterator[Finding]:
     """Check a set-up, from the settings to the schedule. Opens no snapshot, and writes nothing anywhere.
 
     What cannot be looked at because of a red finding before it is left out; what is on this machine never is.
 
     Args:
         settings: Of one appliance.
+        of_copy: An appliance of the copy, where the settings name none: what concerns the copy alone is checked.
     """
-    access = yield from check_settings(settings)
-    copy = read_copy(settings, access.appliance if access else None)
+    access = None
+    if of_copy is None:
+        access = yield from check_settings(settings)
+    else:
+        yield tell_nothing_set(settings)
+    copy = read_copy(settings, access.appliance if access else of_copy)
     patient = None
     if access is not None:
         patient = yield from _examine_appliance(settings, access, copy)

@@ -33,6 +33,14 @@ def check_settings(settings: Settings) -> Generator[Finding, None, Access | None
     return access
 
 
+def tell_nothing_set(settings: Settings) -> Finding:
+    """That no appliance is named, which somebody who only has a copy need not mend."""
+    facts, lines = describe_origins(settings)
+    text = f"no appliance is set: its checks are left out, and those of the copy in {settings.data_dir} done"
+    advice = "to look at the appliance too, set SPSETL_URL and how to log in, or run spsetl init"
+    return Finding("settings", "yellow", text, advice, lines=lines, facts=facts)
+
+
 def describe_origins(settings: Settings) -> tuple[dict[str, Any], tuple[str, ...]]:
     """By each setting's name its value and its origin; and a line for each that is no default. No secret is shown."""
     facts: dict[str, Any] = {}

@@ -35,7 +35,7 @@ class Snapshots:
 
     The appliance gives the same snapshot again to the same user, address and User-Agent, however old it is. One that
     an earlier run has opened does not show what happened since; so each that is opened is written down, and counts as
-    held by another when it comes back.
+    held when it comes back: `was_busy`, and `is_of_earlier_run`.
 
     Args:
         client: The appliance.
@@ -46,6 +46,7 @@ class Snapshots:
 
     def __init__(self, client: Client, remembered: Path, *, waits: bool, sleep: Callable[[float], bool]) -> None:
         self.was_busy = False
+        self.is_of_earlier_run = False
         self.losses = 0
         self.opened_at: datetime | None = None
         self._client = client
@@ -89,10 +90,12 @@ class Snapshots:
                 self._remember(snapshot)
                 self.opened_at = self.opened_at or asked_at
                 return snapshot
+            self.is_of_earlier_run = snapshot is not None
             if not self._waits:
                 self.was_busy = True
                 return None
-            log.info("waiting for the snapshot, which another program or an earlier run holds", seconds=WAIT_SECONDS)
+            holder = "an earlier run of this copy" if self.is_of_earlier_run else "another program"
+            log.info("waiting for the snapshot", holder=holder, seconds=WAIT_SECONDS)
             if self._sleep(WAIT_SECONDS):
                 break
         raise RateLimitError(

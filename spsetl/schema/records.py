@@ -28,7 +28,7 @@ SYNC_RUNS: Final = Table(
         made("run_id", Kind.TEXT, "ID of the sync"),
         APPLIANCE,
         made("kind", Kind.TEXT, "sync, backfill or reconcile"),
-        made("status", Kind.TEXT, "running, done, failed, or killed (found dead by a later one)"),
+        made("status", Kind.TEXT, "running, done, failed, interrupted, or killed (found dead by a later one)"),
         made("strategy", Kind.TEXT, "How the list was walked: windows or snapshot"),
         made("started_at", Kind.TIMESTAMP, "When the sync began (UTC)"),
         made("finished_at", Kind.TIMESTAMP, "When the sync ended (UTC)"),

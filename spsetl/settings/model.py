@@ -19,7 +19,7 @@ from spsetl.access import (
 from spsetl.errors import SettingsError
 from spsetl.settings.office import DEFAULT_OFFICE_HOURS, check_office_hours
 from spsetl.settings.origins import Origins
-from spsetl.settings.password import PasswordSource, find_credential, remark_readable
+from spsetl.settings.password import WAYS, PasswordSource, find_credential, remark_readable
 from spsetl.settings.values import DETAILS, check_metrics_file, check_quiet_hours, none_for_none, split_details
 
 PREFIX: Final = "SPSETL_"
@@ -198,6 +198,12 @@ class Settings(BaseSettings):
         if source.credential and not source.ways and self.client_cert is None:
             origins["password"] = f"systemd credential {source.credential.name}"
         return origins
+
+    @property
+    def is_without_appliance(self) -> bool:
+        """Whether nothing is set of an appliance: what is asked for can only be about a copy."""
+        names = ("url", "username", "client_cert", "appliance", *WAYS)
+        return not self._origins.refusal and all(getattr(self, name) is None for name in names)
 
     @property
     def remarks(self) -> tuple[str, ...]:

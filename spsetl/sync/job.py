@@ -144,9 +144,12 @@ class Job:
             remarks.append(f"the appliance was slow or busy: down to {self.client.lowest_concurrency} requests at once")
         snapshots = self.steps.snapshots
         if snapshots is not None and snapshots.was_busy:
-            remarks.append(
-                "the snapshot is held by another program or an earlier run: the live list was read in windows"
+            holder = (
+                "the snapshot that the appliance gives is of an earlier run of this copy, and lacks what came since"
+                if snapshots.is_of_earlier_run
+                else "the snapshot is held by another program"
             )
+            remarks.append(f"{holder}: the live list was read in windows, which is as complete")
         if snapshots is not None and snapshots.losses:
             remarks.append(f"the snapshot was lost {snapshots.losses} times, and opened again")
         return remarks

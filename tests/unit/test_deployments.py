@@ -39,6 +39,7 @@ TEXTS: Final = [
 OF_THE_DEPLOYMENT: Final = {"SPSETL_HOME", "SPSETL_CRON", "SPSETL_TIME_ZONE", "SPSETL_NOTIFY"}
 WORTH_A_RETRY: Final = {5, 6}
 INTERRUPTED: Final = 130
+TERMINATED: Final = 143
 
 
 def name_of(path: Path) -> str:
@@ -139,7 +140,7 @@ def test_failed_sync_is_tried_again_only_where_it_helps() -> None:
 
     assert sync["Type"] == ["oneshot"]
     assert "SuccessExitStatus" not in sync
-    assert not_again == (exit_codes() | {INTERRUPTED}) - WORTH_A_RETRY
+    assert not_again == (exit_codes() | {INTERRUPTED, TERMINATED}) - WORTH_A_RETRY
     assert {"SIGKILL", "SIGINT", "SIGTERM"} <= set(sync["RestartPreventExitStatus"][0].split())
     assert sync["KillSignal"] == ["SIGINT"]
     assert sync["TimeoutStartSec"] != ["infinity"]
