@@ -3,7 +3,6 @@
 Sources: SPS REST API Reference Guide, "Global VNC options", "VNC settings policies", and likewise for each protocol.
 """
 
-import re
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
@@ -13,23 +12,16 @@ PolicyKind = Literal["options", "connections", "channel_policies", "settings_pol
 POLICY_KINDS: Final[tuple[PolicyKind, ...]] = get_args(PolicyKind)
 PROTOCOLS: Final = ("ssh", "rdp", "ica", "telnet", "vnc", "http", "mssql")
 OPTIONS: Final[PolicyKind] = "options"
-MASK: Final = "***"
-
-_SECRET: Final = re.compile(
-    r"pass_?(word|phrase|code|wd)|secret|private_?key|api_?key|(pre)?shared_?key|psk|token|hash",
-    re.IGNORECASE,
-)
-_PRIVATE_KEY: Final = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY")
 
 
 @dataclass(frozen=True)
 class Policy:
-    """A policy, or a protocol's options, without its secrets.
+    """A policy, or a protocol's options.
 
     Attributes:
         key: Its key on the appliance; `options` for options.
         name: What people call it; options have no name.
-        body: As it came, secrets masked.
+        body: As it came: full of secrets, so nothing keeps it before it is sealed.
         retention_days: Of options: how long the metadata of the protocol's sessions live; None: for ever, or not said.
     """
 
@@ -53,7 +45,7 @@ def decode_policies(answer: Any, kind: PolicyKind) -> list[Policy]:
     what = f"the configuration's {kind}"
     if kind == OPTIONS:
         body = _body(answer, what)
-        return [Policy(OPTIONS, None, _mask(body), decode_retention(body))]
+        return [Policy(OPTIONS, None, body, decode_retention(body))]
     items = answer.get("items") if isinstance(answer, dict) else None
     if not isinstance(items, list):
         raise _undocumented(what, "no items")
@@ -78,7 +70,7 @@ def _decode_policy(item: Any, what: str) -> Policy:
     key, name = item.get("key"), body.get("name")
     if isinstance(key, bool) or not isinstance(key, str | int) or key == "":
         raise _undocumented(what, "a policy without a key")
-    return Policy(str(key), name if isinstance(name, str) else None, _mask(body))
+    return Policy(str(key), name if isinstance(name, str) else None, body)
 
 
 def _body(holder: Any, what: str) -> dict[str, Any]:
@@ -100,24 +92,6 @@ def decode_retention(options: dict[str, Any]) -> int | None:
             days = cleanup.get(name)
             return days if isinstance(days, int) and not isinstance(days, bool) and days > 0 else None
     return None
-
-
-def _mask(value: Any, *, is_secret: bool = False) -> Any:
-    """The value without secrets: by the names that they stand under, and private keys wherever they stand.
-
-    What says only whether there is a secret, true, false or null, stays.
-    """
-    if isinstance(value, dict):
-        return {name: _mask(inner, is_secret=is_secret or _is_secret(name)) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_mask(inner, is_secret=is_secret) for inner in value]
-    if value is None or isinstance(value, bool):
-        return value
-    return MASK if is_secret or (isinstance(value, str) and _PRIVATE_KEY.search(value)) else value
-
-
-def _is_secret(name: str) -> bool:
-    return _SECRET.search(name) is not None
 
 
 def _undocumented(what: str, found: str) -> BadAnswerError:

@@ -44,7 +44,8 @@ def _examine_all(options: SyncOptions) -> Iterator[tuple[str, Finding]]:
         yield "", red("settings", error)
         return
     for settings in every:
-        for of_copy in appliances_of_copy(settings) or [None]:
+        names: list[str | None] = [*appliances_of_copy(settings)]
+        for of_copy in names or [None]:
             for finding in examine(settings, of_copy=of_copy):
                 yield of_copy or settings.appliance or urlsplit(settings.url or "").hostname or "", finding
 

@@ -2,13 +2,19 @@
 
 The right to read the configuration is one that a user who copies sessions need not have. So the first request goes
 alone: where it is refused or fails, nothing more is asked.
+
+A configuration holds secrets under names that nobody can list. So none of its values is kept but a policy's name: the
+others are sealed as they come, each a hash by a key of the copy's own, which shows a change and not what it is.
 """
 
+import hmac
+import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from secrets import token_bytes
 from typing import Any, Final
 
 import pyarrow as pa
@@ -35,6 +41,32 @@ PolicyId = tuple[str, str, str]
 
 _FIRST: Final[Place] = (PROTOCOLS[0], POLICY_KINDS[0])
 _TICK: Final = timedelta(microseconds=1)
+SEAL_BYTES: Final = 32
+_FIELD: Final = re.compile(r"[A-Za-z]\w{0,63}", re.ASCII)
+_OTHER: Final = "other"
+
+
+def seal_policy(policy: Policy, kind: PolicyKind, seal: bytes) -> Policy:
+    """The policy with its name, and for each other field of its body a hash; one for all that are not named as fields.
+
+    Args:
+        policy: As it came.
+        kind: Of which kind it is.
+        seal: The key; another one gives other hashes.
+    """
+
+    def sealed(name: str, value: object) -> str:
+        message = raw_json([kind, policy.key, name, value]).encode()
+        return f"hmac:{hmac.digest(seal, message, 'sha256')[:16].hex()}"
+
+    fields = {name: value for name, value in policy.body.items() if _FIELD.fullmatch(name) and name != _OTHER}
+    others = {name: value for name, value in policy.body.items() if name not in fields}
+    body = {name: sealed(name, value) for name, value in fields.items()}
+    if others:
+        body[_OTHER] = sealed(_OTHER, others)
+    if policy.name is not None:
+        body["name"] = policy.name
+    return replace(policy, body=body)
 
 
 @dataclass
@@ -52,19 +84,20 @@ class Configuration:
     failures: list[str] = field(default_factory=list)
 
 
-def fetch_configuration(client: Client, *, concurrency: int) -> Configuration:
+def fetch_configuration(client: Client, *, concurrency: int, seal: bytes) -> Configuration:
     """All that may be read; what may not, or fails, is told and keeps nothing from being read.
 
     Args:
         client: The appliance.
         concurrency: Protocols that are asked for at the same time.
+        seal: The key of the hashes that stand for values.
 
     Raises:
         LoginError: The login has ended and cannot be renewed.
     """
     found = Configuration()
     try:
-        _fetch_into(found, client, _FIRST)
+        _fetch_into(found, client, _FIRST, seal)
     except RightsError:
         found.forbidden = list(PROTOCOLS)
         return found
@@ -72,7 +105,7 @@ def fetch_configuration(client: Client, *, concurrency: int) -> Configuration:
         found.failures.append(f"all policies are as they were last seen: {error}")
         return found
     with ThreadPoolExecutor(concurrency, thread_name_prefix="policies") as pool:
-        for part in pool.map(carry(partial(_fetch_protocol, client)), PROTOCOLS):
+        for part in pool.map(carry(partial(_fetch_protocol, client, seal)), PROTOCOLS):
             found.read |= part.read
             found.forbidden += part.forbidden
             found.failures += part.failures
@@ -87,16 +120,16 @@ def fetch_options(client: Client, protocol: str) -> Policy | None:
         ApplianceError: It is not answered as it should be.
     """
     found = Configuration()
-    _fetch_into(found, client, (protocol, OPTIONS))
+    _fetch_into(found, client, (protocol, OPTIONS), token_bytes(SEAL_BYTES))
     return next(iter(found.read[protocol, OPTIONS]), None)
 
 
-def _fetch_protocol(client: Client, protocol: str) -> Configuration:
+def _fetch_protocol(client: Client, seal: bytes, protocol: str) -> Configuration:
     found = Configuration()
     try:
         for kind in POLICY_KINDS:
             if (protocol, kind) != _FIRST:
-                _fetch_into(found, client, (protocol, kind))
+                _fetch_into(found, client, (protocol, kind), seal)
     except RightsError:
         found.forbidden.append(protocol)
     except (ApplianceError, IncompleteError) as error:
@@ -104,7 +137,7 @@ def _fetch_protocol(client: Client, protocol: str) -> Configuration:
     return found
 
 
-def _fetch_into(found: Configuration, client: Client, place: Place) -> None:
+def _fetch_into(found: Configuration, client: Client, place: Place, seal: bytes) -> None:
     protocol, kind = place
     policies: dict[str, Policy] = {}
     path: str | None = policies_path(protocol, kind)
@@ -121,7 +154,7 @@ def _fetch_into(found: Configuration, client: Client, place: Place) -> None:
         policies |= page
         path = next_page(answer)
     # Only what was read to its end: what is not in it counts as gone.
-    found.read[place] = list(policies.values())
+    found.read[place] = [seal_policy(policy, kind, seal) for policy in policies.values()]
 
 
 @dataclass(frozen=True)

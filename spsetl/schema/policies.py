@@ -19,8 +19,8 @@ POLICIES: Final = Table(
         made(
             "body",
             Kind.JSON,
-            "The policy as it came, its keys sorted; values whose names tell of a password, a key or another secret "
-            "are written as *** and never stored; in the lake NULL where the policy was found gone",
+            "The policy's name, and for each other field of it a keyed hash that stands for the value, which is never "
+            "stored: another hash is another value; in the lake NULL where the policy was found gone",
         ),
         made(
             "retention_days",

@@ -3,15 +3,20 @@
 All that the user may read is read in each sync: 28 requests, beside thousands for the details of a day's sessions.
 """
 
+import os
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from secrets import token_bytes
 from typing import Final
 
 from spsetl import schema
 from spsetl.appliance.configuration import PROTOCOLS
-from spsetl.extract.policies import Configuration, KnownPolicies, compare_policies, fetch_configuration
+from spsetl.errors import StorageError
+from spsetl.extract.policies import SEAL_BYTES, Configuration, KnownPolicies, compare_policies, fetch_configuration
 from spsetl.seeing.spans import span
 from spsetl.sync.job import Job
+from spsetl.sync.places import Places
 from spsetl.sync.retention import as_rows, describe_retention, retention_query
 from spsetl.warehouse.merge import Files
 from spsetl.warehouse.policies import fetch_known_policies, merge_policies
@@ -48,13 +53,38 @@ def _copy_policies(job: Job) -> None:
 
 
 def _fetch(job: Job, known: KnownPolicies) -> FetchedPolicies:
-    found = fetch_configuration(job.steps.client, concurrency=job.settings.concurrency)
+    seal = ensure_seal(Places.of(job.settings.data_dir).private / "policies.key")
+    found = fetch_configuration(job.steps.client, concurrency=job.settings.concurrency, seal=seal)
     run_id = job.run.run_id
     rows = compare_policies(found, known, now=job.steps.clock.now(), appliance=job.appliance, run_id=run_id)
     with job.steps.lake.writer(appliance=job.appliance, run_id=run_id, part="policies") as writer:
         if rows.num_rows:
             writer.write({schema.POLICIES.name: rows})
     return FetchedPolicies(found, writer.files)
+
+
+def ensure_seal(path: Path) -> bytes:
+    """The key of the hashes that stand for values; made where there is none yet, and all policies count as changed.
+
+    Args:
+        path: In the private folder of the data directory, which is locked.
+
+    Raises:
+        StorageError: It cannot be read or written.
+    """
+    try:
+        if path.exists() and len(seal := path.read_bytes()) == SEAL_BYTES:
+            return seal
+        seal, whole = token_bytes(SEAL_BYTES), path.with_suffix(".new")
+        whole.unlink(missing_ok=True)
+        with os.fdopen(os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(seal)
+            file.flush()
+            os.fsync(file.fileno())
+        whole.replace(path)
+    except OSError as error:
+        raise StorageError(f"cannot read or write {path}: {error.strerror}; give it to the user that syncs") from error
+    return seal
 
 
 def _remarks(found: Configuration) -> list[str]:

@@ -1,5 +1,6 @@
 """The policies in the copy: their history over nights, what a missing right means, and whether clean-up comes first."""
 
+import hmac
 import json
 import shutil
 from dataclasses import dataclass, field
@@ -24,14 +25,28 @@ SSH = ("ssh", "connections", "mine")
 Bodies = dict[tuple[str, str, str], dict[str, Any]]
 
 
-def bodies_of(world: World, night: int) -> Bodies:
-    """The policies of the world, without the secret."""
+def bodies_of(world: World, night: int, seal: bytes) -> Bodies:
+    """The policies of the world, each with its name, and a hash for each other field."""
     return {
-        (protocol, kind, item["key"]): json.loads(json.dumps(item["body"]).replace(SECRET, "***"))
+        (protocol, kind, item["key"]): {
+            name: value if name == "name" else sealed(seal, [kind, item["key"], name, value])
+            for name, value in item["body"].items()
+        }
         for protocol in RETENTION_DAYS
         for kind in KINDS
         for item in world.policies.items(protocol, kind, night)
     }
+
+
+def seal_of(folder: Path) -> bytes:
+    """The key of the copy's hashes."""
+    return (folder / "work" / "policies.key").read_bytes()
+
+
+def sealed(seal: bytes, what: list[Any]) -> str:
+    """The hash that stands for a value."""
+    text = json.dumps(what, sort_keys=True, separators=(",", ":"))
+    return f"hmac:{hmac.new(seal, text.encode(), 'sha256').hexdigest()[:32]}"
 
 
 def valid_at(folder: Path, moment: datetime) -> Bodies:
@@ -63,7 +78,7 @@ class Nights:
     def sync(self, simulator: Simulator) -> None:
         """One sync."""
         self.reports.append(sync(simulator, self.folder, details="none"))
-        self.seen.append((now(), bodies_of(self.world, len(self.seen))))
+        self.seen.append((now(), bodies_of(self.world, len(self.seen), seal_of(self.folder))))
 
 
 @pytest.fixture(scope="module")
@@ -135,8 +150,8 @@ def test_retention_and_no_secret(nights: Nights) -> None:
     """The days of each protocol's options; the secret of a policy is nowhere in the copy."""
     kept = dict(ask(nights.folder, "select protocol, retention_days from policies where kind = 'options'"))
     assert kept == RETENTION_DAYS
-    masked = ask(nights.folder, 'select count(*) from policies where body like \'%"password":"***"%\'')[0][0]
-    assert masked > 20
+    sealed_ = ask(nights.folder, 'select count(*) from policies where body like \'%"web_gateway":"hmac:%\'')[0][0]
+    assert sealed_ > 20
     tables = [nights.folder / "warehouse.duckdb", *nights.folder.glob("lake/policies/**/*.parquet")]
     assert len(tables) == 5
     dump = duckdb.sql(f"select string_agg(body) from '{nights.folder}/lake/policies/**/*.parquet'").fetchall()[0][0]
@@ -234,7 +249,7 @@ def test_a_kill_between_lake_and_warehouse_loses_nothing(
     assert report.rows["policies"] == 1
     expected = ask(tmp_path, "from policies order by all")
     assert len(expected) == len(published) + 1
-    assert valid_at(tmp_path, now()) == bodies_of(world, 0)
+    assert valid_at(tmp_path, now()) == bodies_of(world, 0, seal_of(tmp_path))
     run_rebuild(settings_for_copy(tmp_path))
     assert ask(tmp_path, "from policies order by all") == expected
 

@@ -1,12 +1,13 @@
 """Reading the configuration: every shape that a version gives, no secret, and nothing believed that is no answer."""
 
+import re
 from typing import Any
 
 import pytest
 
-from spsetl.appliance.configuration import MASK, PROTOCOLS, decode_policies, decode_retention, policies_path
+from spsetl.appliance.configuration import PROTOCOLS, decode_policies, decode_retention, policies_path
 from spsetl.errors import BadAnswerError, LoginError, NotFoundError, RightsError, UnavailableError
-from spsetl.extract.policies import fetch_configuration
+from spsetl.extract.policies import fetch_configuration, seal_policy
 
 
 @pytest.mark.parametrize(
@@ -39,30 +40,18 @@ def test_policies_as_the_guide_shows_them() -> None:
     assert policies_path("vnc", "settings_policies") == "/api/configuration/vnc/settings_policies"
 
 
-def test_no_secret_stays() -> None:
-    """Masked by its name, however deep, in lists too; a private key by its look; whether there is one is kept."""
-    key = "-----BEGIN EC PRIVATE KEY-----\nMHcC"
-    body = {
-        "name": "x",
-        "password": "one",
-        "proxy": {"user": "u", "passphrase": ["two", {"value": "three", "enabled": True}]},
-        "PrivateKey": {"selection": "four", "size": 2048},
-        "certificate": [key],
-        "password_hash": None,
-        "client_secret": False,
-        "passthrough": "kept",
-    }
-    (policy,) = decode_policies({"items": [{"key": "a", "body": body}]}, "connections")
-    assert policy.body == {
-        "name": "x",
-        "password": MASK,
-        "proxy": {"user": "u", "passphrase": [MASK, {"value": MASK, "enabled": True}]},
-        "PrivateKey": {"selection": MASK, "size": MASK},
-        "certificate": [MASK],
-        "password_hash": None,
-        "client_secret": False,
-        "passthrough": "kept",
-    }
+def test_no_value_stays() -> None:
+    """But the name: each other field is a hash, those that are not named as fields together are one."""
+    body = {"name": "x", "password": "one", "timeout": 600, "enabled": True, "": 1, "s3cret as a name": {"a": 2}}
+    policies = decode_policies({"items": [{"key": "a", "body": body}, {"key": "b", "body": body}]}, "connections")
+    first, second = (seal_policy(policy, "connections", b"key").body for policy in policies)
+    assert first.pop("name") == second.pop("name") == "x"
+    assert list(first) == ["password", "timeout", "enabled", "other"]
+    values = [*first.values(), *second.values()]
+    assert len(set(values)) == len(values)  # nor does it show that two policies have the same
+    assert all(re.fullmatch("hmac:[0-9a-f]{32}", value) for value in values)
+    assert seal_policy(policies[0], "connections", b"key").body == {"name": "x", **first}
+    assert seal_policy(policies[0], "connections", b"other key").body != {"name": "x", **first}
 
 
 @pytest.mark.parametrize(
@@ -119,7 +108,7 @@ def test_where_the_first_request_fails_nothing_more_is_asked(
 ) -> None:
     """The right is missing for all, or the appliance is ill: it is told once."""
     appliance = Appliance({"ssh/options": failure})
-    found = fetch_configuration(appliance, concurrency=8)  # type: ignore[arg-type]
+    found = fetch_configuration(appliance, concurrency=8, seal=b"")  # type: ignore[arg-type]
     assert appliance.asked == ["ssh/options"]
     assert (found.read, found.forbidden, found.failures) == ({}, forbidden, failures)
 
@@ -132,10 +121,10 @@ def test_what_fails_later_ends_its_protocol_alone() -> None:
         "vnc/connections": NotFoundError("none"),
     }
     appliance = Appliance(later)
-    found = fetch_configuration(appliance, concurrency=2)  # type: ignore[arg-type]
+    found = fetch_configuration(appliance, concurrency=2, seal=b"")  # type: ignore[arg-type]
     assert len(appliance.asked) == len(set(appliance.asked)) == 4 * len(PROTOCOLS) - 2
     assert (found.forbidden, len(found.failures)) == (["ssh"], 1)
     assert len(found.read) == 4 * len(PROTOCOLS) - 4
     assert found.read["vnc", "connections"] == []
     with pytest.raises(LoginError):
-        fetch_configuration(Appliance({"ica/options": LoginError("ended")}), concurrency=2)  # type: ignore[arg-type]
+        fetch_configuration(Appliance({"ica/options": LoginError("ended")}), concurrency=2, seal=b"")  # type: ignore[arg-type]
