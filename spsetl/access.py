@@ -1,6 +1,9 @@
 """How to reach and enter one appliance: a frozen value, and the checks of what it is made of."""
 
 import ipaddress
+import os
+import pwd
+import shlex
 import ssl
 import stat
 from dataclasses import dataclass
@@ -107,6 +110,36 @@ def read_password(path: Path, setting: str) -> SecretStr:
     return SecretStr(password)
 
 
+def require_ours(path: Path, setting: str = "") -> None:
+    """Check that nobody but ourselves and root commands the file, which decides where a password is sent.
+
+    Its folder may belong to anybody, who could only put another file of ours in its place; but not everybody may.
+
+    Raises:
+        SettingsError: Another user owns it, or others may write it; one line that says what to run.
+    """
+    try:
+        found, folder = path.stat(), path.resolve().parent
+        of_folder = folder.stat().st_mode
+    except OSError:
+        return  # who reads it will say so
+    name, quoted = f"{setting}: {path}" if setting else str(path), shlex.quote(str(path))
+    if found.st_uid not in {0, os.geteuid()}:
+        ours = _user_name(os.geteuid())
+        raise SettingsError(f"{name} belongs to user {_user_name(found.st_uid)}; run: chown {ours} {quoted}")
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise SettingsError(f"{name} can be changed by others; run: chmod go-w {quoted}")
+    if of_folder & stat.S_IWOTH and not of_folder & stat.S_ISVTX:
+        raise SettingsError(f"{name} can be replaced by others; run: chmod o-w {shlex.quote(str(folder))}")
+
+
+def _user_name(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
 def is_readable_by_others(path: Path) -> bool:
     """True if the file's group or everybody may read it. False as well if there is no such file."""
     try:
@@ -145,6 +178,7 @@ def check_client_cert(path: Path, setting: str) -> None:
 
 
 def _check_readable(setting: str, path: Path) -> None:
+    require_ours(path, setting)
     try:
         with path.open("rb"):
             return

@@ -56,12 +56,12 @@ class Draft:
         done = []
         with NewFiles() as files:
             if self.ca_pem is not None:
-                with files.open(self.values["ca_file"]) as file:
+                with files.open(self.values["ca_file"], mode=0o644) as file:
                     file.write(self.ca_pem.encode())
                 done.append(f"{self.values['ca_file']}: the CA's certificate")
             if self.keep_password and self.password is not None:
                 done.append(self._write_password(files, self.password))
-            with files.open(FILE) as file:
+            with files.open(FILE, mode=0o644) as file:
                 file.write(toml_of(self.values).encode())
             done.append(f"{FILE.absolute()}: the settings, without the password")
         yield from done

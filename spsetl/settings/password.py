@@ -9,7 +9,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from spsetl.access import is_readable_by_others, read_password
+from spsetl.access import is_readable_by_others, read_password, require_ours
 from spsetl.errors import SettingsError
 
 CREDENTIAL: Final = "spsetl_password"
@@ -62,6 +62,7 @@ class PasswordSource:
         if len(ways) > 1:
             raise SettingsError(f"{place(ways[0])} and {place(ways[1])} are both set; unset one of the two")
         if self.password_file is not None:
+            require_ours(self.password_file, place("password_file"))
             return read_password(self.password_file, place("password_file"))
         if self.keyring is not None:
             return read_keyring(self.keyring, self.username, place("keyring"))

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 
+from spsetl.access import require_ours
 from spsetl.errors import SettingsError
 from spsetl.settings.model import PREFIX, Settings
 
@@ -56,11 +57,12 @@ def read_file(file: Path | None) -> File:
     """The named file, which must exist, or else spsetl.toml in the current folder, if there is one.
 
     Raises:
-        SettingsError: It cannot be read, or has a name at its top level that is no setting.
+        SettingsError: It cannot be read, others may change it, or it has a name at its top level that is no setting.
     """
     path = file or FILE
     if file is not None and not file.is_file():
         raise SettingsError(f"{file} is no file; name the file that holds the settings")
+    require_ours(path)
     try:
         values = TomlConfigSettingsSource(Settings, path)()
     except (OSError, ValueError) as error:  # tomllib and a wrong encoding raise ValueErrors
