@@ -9,6 +9,7 @@ from cyclopts import App, CycloptsError
 from spsetl import __version__
 from spsetl.cli.complaint import complain, describe_defect
 from spsetl.cli.lean import spare_memory
+from spsetl.cli.screen import Screen, shield_terminal
 from spsetl.errors import SpsetlError
 from spsetl.interrupts import INTERRUPTS, exit_code_of, obey_signals, unmasked
 from spsetl.seeing import configure_early, is_told_as_events
@@ -89,6 +90,11 @@ def main() -> None:
     command = next(iter(arguments), "")
     spare_memory(command)
     obey_signals(command)
+    shield_terminal()
+    if isinstance(sys.stdout, Screen):
+        from rich.console import Console  # noqa: PLC0415 - for a person alone
+
+        app.console = Console(file=sys.stdout.plain)  # help and version
     code = run(arguments)
     if code in {INTERRUPTED, TERMINATED}:
         # Threads that wait for an answer must not keep the user waiting; nothing that they hold is lost by this.

@@ -13,6 +13,11 @@ import orjson
 _FORMULA: Final = re.compile(
     "[\t\r\n]|[\\s\x00-\x1f\u00ad\u200b-\u200f\u2060\ufeff]*[=+\\-@＝＋\uff0d＠\ufe62\ufe63\ufe66\ufe6b]"  # noqa: RUF001
 )
+# The same behind what other locales split a line at: amid a line, the quotes of a cell mean nothing to them.
+_FORMULA_BEHIND: Final = re.compile(
+    '([;\t\r\n])(?=["\x00-\x08\x0b\x0c\x0e-\x20\x85\xa0\u00ad\u1680\u2000-\u200f\u2028\u2029\u202f\u205f\u2060\u3000\ufeff]*'
+    "[=+\\-@＝＋\uff0d＠\ufe62\ufe63\ufe66\ufe6b])"  # noqa: RUF001
+)
 _TO_BE_QUOTED: Final = re.compile('[,"\r\n]')
 _LARGEST: Final = 2**63
 
@@ -20,8 +25,8 @@ _LARGEST: Final = 2**63
 def csv_lines(rows: Iterable[Sequence[Any]], *, raw: bool = False) -> str:
     """Rows as lines of comma-separated values (RFC 4180, but for the line ends, which are newlines).
 
-    Text that a spreadsheet would take for a formula gets an apostrophe before it, unless raw is asked for; numbers
-    stay.
+    Text that a spreadsheet would take for a formula gets an apostrophe before it, also where it would split a cell at
+    semicolons, tabs or line ends, unless raw is asked for; numbers stay.
     """
     return "".join(_csv_line([_csv_cell(value, raw=raw) for value in row]) for row in rows)
 
@@ -35,8 +40,10 @@ def _csv_cell(value: Any, *, raw: bool) -> str:
     if value is None:
         return ""
     text = as_text(value)
-    if not raw and isinstance(value, str) and _FORMULA.match(text):
-        text = f"'{text}"
+    if not raw:
+        text = _FORMULA_BEHIND.sub(r"\1'", text)
+        if isinstance(value, str) and _FORMULA.match(text):
+            text = f"'{text}"
     return '"' + text.replace('"', '""') + '"' if _TO_BE_QUOTED.search(text) else text
 
 

@@ -5,7 +5,7 @@ import textwrap
 from collections import Counter
 from typing import Final, TextIO
 
-from spsetl.cli.terminal import printable
+from spsetl.cli.screen import printable
 from spsetl.doctor import Finding, State
 
 _STYLES: Final[dict[State, str]] = {"green": "\033[32m", "yellow": "\033[33m", "red": "\033[1;31m"}

@@ -9,6 +9,7 @@ import orjson
 
 from spsetl.cli.diagnosis import Diagnosis
 from spsetl.cli.options import SyncOptions
+from spsetl.cli.screen import plain
 from spsetl.doctor import Finding, appliances_of_copy, examine
 from spsetl.doctor.finding import red
 from spsetl.errors import SettingsError
@@ -30,7 +31,7 @@ def doctor(*, options: SyncOptions = DEFAULTS, json: bool = False) -> int:
         answer = as_json(findings)
         print(orjson.dumps(answer).decode())
         return int(answer["exit_code"])
-    diagnosis = Diagnosis(sys.stdout)
+    diagnosis = Diagnosis(plain(sys.stdout))
     for appliance, finding in findings:
         diagnosis.show(appliance, finding)
     return diagnosis.finish()

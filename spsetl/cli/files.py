@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
+from spsetl.cli.screen import shielded
 from spsetl.errors import SpsetlError, StorageError, UsageError
 from spsetl.warehouse.reader import FILE_NAME
 
@@ -48,7 +49,7 @@ class NewFiles:
             place = path.resolve()
             if _is_no_file(path):
                 with path.open("ab") as file:  # "wb" would empty a file behind /dev/stdout
-                    yield file
+                    yield shielded(file)
                 return
             if place.is_dir():
                 raise UsageError(f"cannot write {path}: it is a folder; name a file")

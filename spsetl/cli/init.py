@@ -14,7 +14,8 @@ from pydantic import SecretStr
 from spsetl.cli.complaint import complain
 from spsetl.cli.conversation import Given, ask_answers, take_answers
 from spsetl.cli.draft import Draft
-from spsetl.cli.questions import ask_until, has_terminal, printable, say
+from spsetl.cli.questions import ask_until, has_terminal, say
+from spsetl.cli.screen import printable
 from spsetl.doctor import examine
 from spsetl.errors import UsageError
 from spsetl.interrupts import INTERRUPTS, exit_code_of

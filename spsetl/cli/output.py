@@ -14,6 +14,7 @@ from cyclopts import Parameter
 
 from spsetl.cli.cells import csv_lines, json_line, unique_names
 from spsetl.cli.files import NewFiles, check_not_the_copy, write_error
+from spsetl.cli.screen import plain
 from spsetl.cli.terminal import table_text
 from spsetl.errors import UsageError
 from spsetl.warehouse.edition import Answer, Edition, Parameters
@@ -34,7 +35,7 @@ class OutputOptions:
     output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None
     """File to write, replaced whole, instead of standard output."""
     raw: bool = False
-    """CSV without the apostrophe before text that a spreadsheet would take for a formula."""
+    """CSV without the apostrophes before text that a spreadsheet would take for a formula."""
 
     @property
     def form(self) -> str:
@@ -116,7 +117,10 @@ def _write_table(columns: list[str], rows: list[tuple[Any, ...]], file: BinaryIO
     for first in range(0, max(len(rows), 1), _ROWS_OF_A_TABLE):
         is_terminal = file is sys.stdout.buffer and sys.stdout.isatty()
         text = table_text(columns, rows[first : first + _ROWS_OF_A_TABLE], is_terminal=is_terminal)
-        file.write(text.encode())
+        if is_terminal:
+            plain(sys.stdout).write(text)
+        else:
+            file.write(text.encode())
 
 
 def write_parquet(

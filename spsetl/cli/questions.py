@@ -24,11 +24,6 @@ def say(text: str = "") -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def printable(text: str) -> str:
-    """Control characters of whatever an appliance says must not reach the terminal."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-
-
 def ask(question: str, default: str = "") -> str:
     """One line, or the default for an empty one.
 

@@ -25,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spsetl.cli.cells import csv_lines
+from spsetl.cli.screen import plain, printable
 from spsetl.seeing import is_told_as_events
 
 SECONDS_BETWEEN_LINES: Final = 5.0
@@ -42,7 +43,7 @@ class Bars(AbstractContextManager["Bars"]):
     """A bar for each stage, alive for as long as the block lasts."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True)
+        self._console = Console(file=plain(sys.stderr))
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description:<9}"),
@@ -52,6 +53,9 @@ class Bars(AbstractContextManager["Bars"]):
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=self._console,
+            # What else is printed must not go around what shields the terminal.
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
         self._tasks: dict[str, TaskID] = {}
 
@@ -80,7 +84,7 @@ class Bars(AbstractContextManager["Bars"]):
 
     def say(self, message: str) -> None:
         """A line above the bars."""
-        self._progress.console.print(escape(message), highlight=False)
+        self._progress.console.print(escape(printable(message)), highlight=False)
 
 
 class Lines(AbstractContextManager["Lines"]):
@@ -152,8 +156,9 @@ def show_progress() -> Bars | Lines | Events:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A table for a person, see `table_text`."""
-    sys.stdout.write(table_text(columns, rows, is_terminal=sys.stdout.isatty()))
-    sys.stdout.flush()
+    stream = plain(sys.stdout)
+    stream.write(table_text(columns, rows, is_terminal=stream.isatty()))
+    stream.flush()
 
 
 def table_text(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, is_terminal: bool) -> str:
@@ -166,11 +171,6 @@ def table_text(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, is_term
     console = Console(file=text, force_terminal=is_terminal, width=None if is_terminal else 10_000)
     console.print(table, soft_wrap=not is_terminal)
     return text.getvalue()
-
-
-def printable(text: str) -> str:
-    """Control characters of hostile content must not reach the terminal."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 from spsetl.appliance.download import Advance
 from spsetl.appliance.protocol import TrailForm
 from spsetl.cli.options import SyncOptions
+from spsetl.cli.screen import plain
 from spsetl.cli.terminal import SECONDS_BETWEEN_LINES
 from spsetl.errors import UsageError
 from spsetl.settings import Settings
@@ -64,7 +65,7 @@ def _show_download() -> Iterator[Advance]:
         yield _Lines().advance
         return
     columns = (BarColumn(), DownloadColumn(binary_units=True), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=Console(file=plain(sys.stderr))) as progress:
         task = progress.add_task("recording", total=None)
         yield lambda received, size: progress.update(task, completed=received, total=size)
 
