@@ -171,8 +171,9 @@ def cells_of(text: str, separator: str) -> list[str]:
 
 
 HOSTILE = [
-    "a;=cmd()", "a;  =cmd()", 'a;"=cmd()"', "a\t=cmd()", "a;\t+1", "x;-2+3", "x;@sum(1)", "a\n=cmd()", "a\r=cmd()", ";=1",
-    "\t=1", "a,b;=1", 'a"b;=1', "a;\u200b=1", "a;\uff1d1", 'a";"=1', "a;;;=1", 'a;""=1', '";=1', "a;\n=1", "a;'=1;=2",
+    "a;=cmd()", "a;  =cmd()", 'a;"=cmd()"', "a\t=cmd()", "a;\t+1", "x;-2+3", "x;@sum(1)", "a\n=cmd()", "a\r=cmd()",
+    ";=1", "\t=1", "a,b;=1", 'a"b;=1', "a;\u200b=1", "a;\uff1d1", 'a";"=1', "a;;;=1",
+    'a;""=1', '";=1', "a;\n=1", "a;'=1;=2",
 ]  # fmt: skip
 
 
