@@ -34,7 +34,7 @@ _COMMANDS = {
     "histogram": "Sessions by bins of time.",
     "sql": "Any question in SQL, read-only.",
     "search": "Sessions by an expression of the appliance's q.",
-    "shell": "DuckDB's own shell on the copy, read-only; else Python.",
+    "shell": "Questions in SQL, one after the other, read-only.",
     "report": "One HTML page: whether the copy is complete, and what happened.",
     "export": "The marts as Parquet or CSV, for tools that read files.",
     "rebuild": "Make the warehouse anew from the lake alone.",

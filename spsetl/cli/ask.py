@@ -12,6 +12,7 @@ from spsetl.analysis.stats import DEFAULT_SIZE, fetch_stats
 from spsetl.cli.complaint import complain
 from spsetl.cli.options import DataOptions
 from spsetl.cli.terminal import print_csv, print_table
+from spsetl.warehouse.edition import Limits
 from spsetl.warehouse.reader import Warehouse, open_warehouse
 
 Form = Literal["table", "json", "csv"]
@@ -47,7 +48,8 @@ def stats(
         content: Only sessions with a command, window title or alert that has these words. Not the recorded screen.
         format: table, json in the appliance's own shape, or csv.
     """
-    with open_warehouse(options.load().data_dir) as warehouse:
+    settings = options.load()
+    with open_warehouse(settings.data_dir, limits=Limits.of(settings)) as warehouse:
         answer = fetch_stats(
             warehouse,
             field,
@@ -93,7 +95,8 @@ def histogram(
         content: Only sessions with a command, window title or alert that has these words. Not the recorded screen.
         format: table, json in the appliance's own shape, or csv.
     """
-    with open_warehouse(options.load().data_dir) as warehouse:
+    settings = options.load()
+    with open_warehouse(settings.data_dir, limits=Limits.of(settings)) as warehouse:
         answer = fetch_histogram(
             warehouse,
             bin_size,

@@ -80,7 +80,7 @@ def _clear(data_dir: Path) -> None:
         if not (data_dir / MARK).exists():
             raise UsageError(f"{data_dir} is there and was not made by a demo: choose another folder with --data-dir")
         shutil.rmtree(data_dir)
-    data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
     (data_dir / MARK).touch()
 
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import SecretStr
 
@@ -13,6 +13,8 @@ from spsetl.errors import UsageError
 from spsetl.settings import FILE, Settings, load_draft
 from spsetl.settings.password import write_keyring
 from spsetl.settings.toml import toml_of
+
+_NO_SECRET: Final = 0o644
 
 
 @dataclass
@@ -56,12 +58,12 @@ class Draft:
         done = []
         with NewFiles() as files:
             if self.ca_pem is not None:
-                with files.open(self.values["ca_file"], mode=0o644) as file:
+                with files.open(self.values["ca_file"], mode=_NO_SECRET) as file:
                     file.write(self.ca_pem.encode())
                 done.append(f"{self.values['ca_file']}: the CA's certificate")
             if self.keep_password and self.password is not None:
                 done.append(self._write_password(files, self.password))
-            with files.open(FILE, mode=0o644) as file:
+            with files.open(FILE, mode=_NO_SECRET) as file:
                 file.write(toml_of(self.values).encode())
             done.append(f"{FILE.absolute()}: the settings, without the password")
         yield from done
@@ -72,7 +74,7 @@ class Draft:
             return f"the keyring, service {service}: the password"
         place = self.values["password_file"]
         check_new(place)
-        with files.open(place, mode=0o600) as file:
+        with files.open(place) as file:
             file.write(password.get_secret_value().encode() + b"\n")
         return f"{place}: the password, readable by you alone"
 

@@ -15,7 +15,7 @@ from spsetl.cli.files import NewFiles, check_not_the_copy, write_error
 from spsetl.cli.options import DataOptions
 from spsetl.cli.output import write_parquet, write_text
 from spsetl.errors import UsageError
-from spsetl.warehouse.edition import Edition
+from spsetl.warehouse.edition import Edition, Limits
 from spsetl.warehouse.reader import open_warehouse
 
 DEFAULTS = DataOptions()
@@ -89,7 +89,7 @@ def export(
     check_not_the_copy(folder, data_dir)
     is_restricted = any(given is not None for given in (q, start, end, content))
     found = found_sessions(q, start=start, end=end, match=match, content=content) if is_restricted else None
-    with open_warehouse(data_dir) as warehouse, warehouse.hold() as edition:
+    with open_warehouse(data_dir, limits=Limits(seconds=None)) as warehouse, warehouse.hold() as edition:
         if content is not None:
             _say(content_notice(edition, q, start=start, end=end, match=match))
         chosen = _choose(_fetch_marts(edition), marts)

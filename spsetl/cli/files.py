@@ -1,6 +1,7 @@
 """Files that a person asks for: each whole in its place, or the old one as it was."""
 
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from typing import BinaryIO, Final, Self
 
 from spsetl.cli.screen import shielded
 from spsetl.errors import SpsetlError, StorageError, UsageError
+from spsetl.files import PRIVATE, create_partial, sync_file
 from spsetl.warehouse.reader import FILE_NAME
 
 SECONDS_UNTIL_ABANDONED: Final = 24 * 3600
@@ -34,45 +36,56 @@ class NewFiles:
                 partial.unlink(missing_ok=True)
 
     @contextmanager
-    def open(self, path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
+    def open(self, path: Path, *, mode: int = PRIVATE) -> Iterator[BinaryIO]:
         """A new file, durable when the block ends. What is there and is no file (a pipe, a device) is written at once.
 
         Args:
-            path: Where it will be.
+            path: Where it will be; a link to a file is replaced, not followed.
             mode: Its permissions, less those of the umask; never more, at no moment.
 
         Raises:
-            UsageError: There is no such folder, or a folder is there.
+            UsageError: There is no such folder, or a folder or another user's pipe is there.
             StorageError: The file cannot be written.
         """
         with _telling(path):
-            place = path.resolve()
-            if _is_no_file(path):
-                with path.open("ab") as file:  # "wb" would empty a file behind /dev/stdout
-                    yield shielded(file)
+            if is_no_file(path):
+                _check_own(path, path.stat())
+                # "wb" would empty a file behind /dev/stdout
+                with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND), "ab") as special:
+                    _check_own(path, os.fstat(special.fileno()))
+                    yield shielded(special)
                 return
-            if place.is_dir():
+            if path.is_dir():
                 raise UsageError(f"cannot write {path}: it is a folder; name a file")
+            place = path.absolute()
             _remove_abandoned(place)
-            partial = place.with_name(f".{place.name}.{os.getpid()}.partial")
-            self._partial[place] = partial
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-            with os.fdopen(os.open(partial, flags, mode), "wb") as file:
+            self._partial[place], file = create_partial(place, mode)
+            with file:
                 yield file
-                file.flush()
-                os.fsync(file.fileno())
+                sync_file(file)
 
 
-def _is_no_file(path: Path) -> bool:
+def is_no_file(path: Path) -> bool:
     """True for a pipe or a device, and for `/dev/stdout`, whatever that leads to: nothing may take its place."""
     is_special = path.exists() and not path.is_file() and not path.is_dir()
-    return is_special or Path("/dev") in path.absolute().parents
+    return is_special or _is_device(path)
+
+
+def _is_device(path: Path) -> bool:
+    parents = path.absolute().parents
+    return Path("/dev") in parents and Path("/dev/shm") not in parents  # noqa: S108 memory that is like any folder
+
+
+def _check_own(path: Path, found: os.stat_result) -> None:
+    """Whoever puts a pipe, or in its place a link, where we write would have the answer, or have it spoil a file."""
+    if not _is_device(path) and (stat.S_ISREG(found.st_mode) or found.st_uid not in {os.geteuid(), 0}):
+        raise UsageError(f"cannot write {path}: it is a pipe of another user; name another file")
 
 
 def _remove_abandoned(path: Path) -> None:
     """What a killed program has left of this file."""
     for partial in path.parent.glob(f".{_escaped(path.name)}.*.partial"):
-        if time.time() - partial.stat().st_mtime > SECONDS_UNTIL_ABANDONED:
+        if time.time() - partial.lstat().st_mtime > SECONDS_UNTIL_ABANDONED:
             partial.unlink(missing_ok=True)
 
 

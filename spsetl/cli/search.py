@@ -11,7 +11,7 @@ from spsetl.analysis.source import Match, check_appliance
 from spsetl.cli.options import DataOptions
 from spsetl.cli.output import OutputOptions, write_answer
 from spsetl.errors import UsageError
-from spsetl.warehouse.edition import Edition
+from spsetl.warehouse.edition import Edition, Limits
 from spsetl.warehouse.reader import open_warehouse
 
 DEFAULTS = DataOptions()
@@ -51,15 +51,15 @@ def search(
     """
     if limit < 0:
         raise UsageError(f"limit must be 0, for all, or more, not {limit}")
-    data_dir = options.load().data_dir
+    settings = options.load()
     found = found_sessions(q, start=start, end=end, match=match, content=content, appliance=appliance)
     question = ask_search(found, columns=_names(columns), sort=_names(sort), limit=limit or None)
-    with open_warehouse(data_dir) as warehouse, warehouse.hold() as edition:
+    with open_warehouse(settings.data_dir, limits=Limits.of(settings)) as warehouse, warehouse.hold() as edition:
         check_appliance(edition, appliance)
         if content is not None:
             notice = content_notice(edition, q, start=start, end=end, match=match, appliance=appliance)
             print(notice, file=sys.stderr, flush=True)
-        count = write_answer(edition, question.sql, question.parameters, output, data_dir)
+        count = write_answer(edition, question.sql, question.parameters, output, settings.data_dir)
         if limit and count == limit:
             _say_what_is_left(edition, count_found(found), limit)
     if not count:

@@ -1,95 +1,91 @@
-"""`spsetl shell`: questions one after the other, read-only, in DuckDB's own shell or in Python."""
+"""`spsetl shell`: questions one after the other, read-only; in Python where that is asked for."""
 
 import code
-import os
-import shutil
-import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import spsetl
 from spsetl.cli.complaint import complain
 from spsetl.cli.options import DataOptions
-from spsetl.cli.terminal import print_table
+from spsetl.cli.output import OutputOptions, write_answer
 from spsetl.errors import SpsetlError
+from spsetl.warehouse.edition import Limits, Parameters
 from spsetl.warehouse.reader import Warehouse, open_warehouse
 
 DEFAULTS = DataOptions()
-# The safest that this version of DuckDB's shell understands. Safe mode locks the settings as well.
-_FENCES: Final = (
-    ("-safe",),
-    ("-cmd", "set enable_external_access = false; set lock_configuration = true;"),
-)
-_SECONDS_TO_TRY: Final = 30
 _BANNER: Final = (
     "The copy is open, read-only, and always the newest that was published.\n"
+    "A question in SQL ends with ; at the end of a line. Ctrl-D ends."
+)
+_PYTHON_BANNER: Final = (
+    "This is Python, which may do all that you may; the copy is open, read-only, and always the newest.\n"
     'sql("select …") prints a table; warehouse.sql("…") gives a pandas frame; warehouse.search("protocol:ssh"),\n'
     "warehouse.stats(…) and warehouse.histogram(…) as in a notebook. Ctrl-D ends."
 )
 
 
-def shell(*, options: DataOptions = DEFAULTS) -> None:
-    """Open DuckDB's own shell on the copy, read-only, where it is installed; else a Python prompt.
-
-    DuckDB's shell keeps the state that was published when it was opened.
+def shell(*, options: DataOptions = DEFAULTS, python: bool = False) -> None:
+    """Ask questions in SQL one after the other, each as `spsetl sql` would answer it, and nothing else.
 
     Args:
         options: Where the copy is.
+        python: Open a Python prompt on the copy instead; only the copy is read-only there.
     """
-    with open_warehouse(options.load().data_dir) as warehouse:
-        command = _find_duckdb(warehouse.path)
-        if command is None:
-            _ask_in_python(warehouse)
-            return
-    sys.stdout.flush()
-    os.execv(command[0], command)  # noqa: S606 the user's own program, without a shell
-
-
-def _find_duckdb(path: Path) -> list[str] | None:
-    """The command of DuckDB's shell, if it is installed, can be fenced in and can open the file."""
-    program = shutil.which("duckdb")
-    if program is None:
-        _say("duckdb is not on the PATH: this is Python instead.")
-        return None
-    for fence in _FENCES:
-        command = [program, "-readonly", *fence, str(path)]
-        if _answers(command):
-            return command
-    _say(f"{program} cannot open {path} (it may be too old): this is Python instead.")
-    return None
-
-
-def _answers(command: list[str]) -> bool:
-    """True if the program knows these options and can read the file."""
-    try:
-        done = subprocess.run(  # noqa: S603 the user's own program, without a shell
-            [*command, "-c", "select count(*) from sessions"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_SECONDS_TO_TRY,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0
-
-
-def _ask_in_python(warehouse: Warehouse) -> None:
-    def sql(query: str, parameters: Any = None) -> None:
-        """Print the answer to a question in SQL."""
-        try:
-            print_table(*warehouse.rows(query, parameters))
-        except SpsetlError as error:
-            complain(str(error))
-
+    settings = options.load()
     if sys.stdin.isatty():
         with suppress(ImportError):
             import readline  # noqa: F401, PLC0415 its import gives the prompt arrow keys, and a history in memory alone
+    with open_warehouse(settings.data_dir, limits=Limits.of(settings)) as warehouse:
+        if python:
+            _ask_in_python(warehouse, settings.data_dir)
+            return
+        if sys.stdin.isatty():
+            print(_BANNER, file=sys.stderr)
+        for question in _read_questions():
+            _answer(warehouse, question, settings.data_dir)
+
+
+def _read_questions() -> Iterator[str]:
+    """What is typed, up to a semicolon at the end of a line each time; the last needs none."""
+    is_terminal = sys.stdin.isatty()
+    lines: list[str] = []
+    while True:
+        try:
+            lines.append(input(("   ...> " if lines else "spsetl> ") if is_terminal else ""))
+        except KeyboardInterrupt:  # forget what was typed
+            print(file=sys.stderr)
+            lines = []
+        except EOFError:
+            if "".join(lines).strip():
+                yield "\n".join(lines)
+            return
+        if lines and lines[-1].rstrip().endswith(";"):
+            yield "\n".join(lines)
+            lines = []
+        elif not "".join(lines).strip():
+            lines = []
+
+
+def _answer(warehouse: Warehouse, question: str, data_dir: Path, parameters: Parameters = None) -> None:
+    """A table, or a line of complaint; neither ends the shell."""
+    try:
+        with warehouse.hold() as edition:
+            write_answer(edition, question, parameters, OutputOptions(), data_dir)
+    except SpsetlError as error:
+        complain(str(error))
+    except UnicodeError:
+        complain("the question is no UTF-8 text; type it anew")
+    except KeyboardInterrupt:
+        complain("interrupted")
+
+
+def _ask_in_python(warehouse: Warehouse, data_dir: Path) -> None:
+    def sql(query: str, parameters: Parameters = None) -> None:
+        """Print the answer to a question in SQL."""
+        _answer(warehouse, query, data_dir, parameters)
+
     names = {"warehouse": warehouse, "sql": sql, "spsetl": spsetl, "__name__": "__console__"}
-    code.interact(banner=_BANNER, local=names, exitmsg="")
-
-
-def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
+    code.interact(banner=_PYTHON_BANNER, local=names, exitmsg="")

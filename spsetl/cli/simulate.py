@@ -8,6 +8,7 @@ import orjson
 from cyclopts import Parameter
 
 from spsetl.errors import UsageError
+from spsetl.files import replacing
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec, serve
 
 DEFAULT_SPEC = WorldSpec()
@@ -45,9 +46,8 @@ def simulate(
         _announce(simulator)
         if ready_file:
             facts = {"url": simulator.url, "username": username, "ca_file": _text(simulator.ca_file)}
-            partial = ready_file.with_name(ready_file.name + ".partial")
-            partial.write_bytes(orjson.dumps(facts))
-            partial.replace(ready_file)
+            with replacing(ready_file) as file:
+                file.write(orjson.dumps(facts))
 
     print(f"making a world of {spec.sessions + spec.burst:,} sessions …", file=sys.stderr, flush=True)
     world = World(spec)

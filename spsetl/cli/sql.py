@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from spsetl.cli.options import DataOptions
 from spsetl.cli.output import OutputOptions, write_answer
 from spsetl.errors import UsageError
+from spsetl.warehouse.edition import Limits
 from spsetl.warehouse.reader import open_warehouse
 
 DEFAULTS = DataOptions()
@@ -31,10 +32,10 @@ def sql(
         output: How the answer is written.
         file: File that holds the question.
     """
-    data_dir = options.load().data_dir
+    settings = options.load()
     question = _read_question(query, file)
-    with open_warehouse(data_dir) as warehouse, warehouse.hold() as edition:
-        write_answer(edition, question, None, output, data_dir)
+    with open_warehouse(settings.data_dir, limits=Limits.of(settings)) as warehouse, warehouse.hold() as edition:
+        write_answer(edition, question, None, output, settings.data_dir)
 
 
 def _read_question(query: str | None, file: Path | None) -> str:

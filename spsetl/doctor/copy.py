@@ -1,6 +1,7 @@
 """The copy on disk: whether it can be written and read, who is at work on it, and how its last sync ended."""
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -128,6 +129,23 @@ def check_data_directory(settings: Settings, copy: Copy) -> Iterator[Finding]:
         yield Finding(check, "green", f"{settings.data_dir} is not there yet; the first sync makes it")
     if copy.trouble:
         yield _troubled(copy.trouble)
+
+
+def check_modes(settings: Settings) -> Iterator[Finding]:
+    """What is open to more people than the owner, and the group for what is published; nothing if all is well."""
+    places = Places.of(settings.data_dir)
+    for path, most in (
+        (settings.data_dir, 0o750),
+        (places.published, 0o640),
+        (places.lake, 0o700),
+        (places.private, 0o700),
+    ):
+        mode = stat.S_IMODE(path.stat().st_mode) & 0o777 if os.access(path, os.F_OK) else 0
+        if mode & ~most:
+            text = f"{path} is open to other users (mode {mode:o})"
+            yield Finding(
+                "permissions", "yellow", text, f"run chmod {mode & most:o} {path}", facts={"mode": f"{mode:o}"}
+            )
 
 
 def _troubled(error: SpsetlError) -> Finding:

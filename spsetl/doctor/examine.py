@@ -8,7 +8,7 @@ from spsetl.access import Access
 from spsetl.appliance.route import Route, find_route
 from spsetl.doctor.abilities import check_abilities, check_clock, check_version
 from spsetl.doctor.appliance import Patient, Question, ask
-from spsetl.doctor.copy import Copy, check_data_directory, check_last_sync, check_misfits, read_copy
+from spsetl.doctor.copy import Copy, check_data_directory, check_last_sync, check_misfits, check_modes, read_copy
 from spsetl.doctor.deadline import PunctualClient
 from spsetl.doctor.disk import check_disk
 from spsetl.doctor.finding import Finding, red
@@ -55,6 +55,7 @@ def examine(settings: Settings, *, of_copy: str | None = None) -> Iterator[Findi
     if access is not None:
         patient = yield from _examine_appliance(settings, access, copy)
     yield from check_data_directory(settings, copy)
+    yield from check_modes(settings)
     if not copy.trouble:
         yield check_last_sync(copy, datetime.now(UTC))
     if copy.last_sync:

@@ -21,6 +21,7 @@ from spsetl.errors import BadAnswerError, NotFoundError, RateLimitError
 from spsetl.extract.listed import Asks, key_of, start_of
 from spsetl.extract.plan import Window
 from spsetl.extract.windows import LIST_FIELDS, Tally, walk_window
+from spsetl.files import replacing
 from spsetl.seeing.logs import log
 
 MOST_LOSSES_WITHOUT_PROGRESS: Final = 3
@@ -112,9 +113,8 @@ class Snapshots:
 
     def _remember(self, snapshot: str) -> None:
         self._own.add(snapshot)
-        whole = self._remembered.with_suffix(".new")
-        whole.write_bytes(orjson.dumps({"snapshot": snapshot}))
-        whole.replace(self._remembered)
+        with replacing(self._remembered) as file:
+            file.write(orjson.dumps({"snapshot": snapshot}))
 
 
 def walk_snapshot(

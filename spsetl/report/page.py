@@ -1,7 +1,5 @@
 """The page: asked, drawn, filled in, and put in its place by one rename."""
 
-import os
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from spsetl import __version__
 from spsetl.analysis.times import Moment
 from spsetl.errors import StorageError, UsageError
+from spsetl.files import replacing, sync_path
 from spsetl.report.contents import Contents, read_contents
 from spsetl.report.earlier import META, find_earlier, write_figures
 from spsetl.report.figures import draw_figures
@@ -114,27 +113,12 @@ def write_page(path: Path, text: str) -> None:
     Raises:
         StorageError: It cannot be written.
     """
-    path = path.resolve()
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-        _sync_folder(path.parent)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with replacing(path) as file:
+            file.write(text.encode())
+        sync_path(path.parent)
     except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
         raise StorageError(
             f"cannot write {path}: {error.strerror}: free some space, or name another file with -o"
         ) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -4,6 +4,7 @@ Several appliances, several data directories even, may share one file: what is t
 run that failed early does not know, such as the last success. The file is replaced whole.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,12 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from filelock import FileLock, Timeout
-from prometheus_client import write_to_textfile
+from prometheus_client import generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from spsetl.errors import StorageError
+from spsetl.files import replacing
 from spsetl.seeing.figure import LAST_RUN, Figure
 
 FAMILIES: Final = {
@@ -99,8 +101,9 @@ def _changing(path: Path) -> Iterator[dict[str, dict[Labels, float]]]:
         with FileLock(path.with_name(f".{path.name}.lock"), timeout=_LOCK_SECONDS):
             values = _read(path)
             yield values
-            write_to_textfile(str(path), _Known(values))
-            path.chmod(_PUBLIC)
+            with replacing(path) as file:
+                file.write(generate_latest(_Known(values)))
+                os.fchmod(file.fileno(), _PUBLIC)
     except Timeout as error:
         raise StorageError(f"cannot write {path}: another process holds .{path.name}.lock beside it") from error
     except OSError as error:

@@ -20,7 +20,14 @@ from spsetl.errors import SettingsError
 from spsetl.settings.office import DEFAULT_OFFICE_HOURS, check_office_hours
 from spsetl.settings.origins import Origins
 from spsetl.settings.password import WAYS, PasswordSource, find_credential, remark_readable
-from spsetl.settings.values import DETAILS, check_metrics_file, check_quiet_hours, none_for_none, split_details
+from spsetl.settings.values import (
+    DETAILS,
+    check_memory,
+    check_metrics_file,
+    check_quiet_hours,
+    none_for_none,
+    split_details,
+)
 
 PREFIX: Final = "SPSETL_"
 DEFAULT: Final = "default"
@@ -150,6 +157,16 @@ class Settings(BaseSettings):
         None,
         description="Minutes of a sync after which further details wait for the next one; the list is read whole",
         examples=[240],
+    )
+    question_seconds: Annotated[Annotated[float, Field(gt=0)] | None, _None] = Field(
+        600,
+        description="Seconds that one question to the copy may keep the database at work",
+        examples=[600],
+    )
+    question_memory: Annotated[Annotated[str, AfterValidator(check_memory)] | None, _None] = Field(
+        "50%",
+        description="Memory that one question to the copy may take, of the machine's or as an amount; the rest spills",
+        examples=["4GB"],
     )
     log_format: Literal["text", "logfmt", "json"] = Field(
         "text",

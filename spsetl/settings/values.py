@@ -12,6 +12,7 @@ NONE: Final = "none"
 _TIME: Final = r"([01][0-9]|2[0-3]):([0-5][0-9])"
 _QUIET: Final = re.compile(rf"{_TIME}-(?:{_TIME}|24:00)", re.ASCII)
 _DAY: Final = 24 * 60  # minutes
+_MEMORY: Final = re.compile(r"[1-9][0-9]*(?:%|[KMGT]i?B)", re.ASCII | re.IGNORECASE)
 
 
 def split_details(value: object) -> object:
@@ -50,6 +51,17 @@ def check_quiet_hours(text: str) -> str:
         minutes.update(minute % _DAY for minute in range(begin, end if begin < end else end + _DAY))
     if len(minutes) == _DAY:
         raise ValueError("must leave some time of the day for requests")
+    return text
+
+
+def check_memory(text: str) -> str:
+    """An amount of memory as DuckDB reads it.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if not _MEMORY.fullmatch(text):
+        raise ValueError("must be an amount of memory such as 4GB or 50%")
     return text
 
 

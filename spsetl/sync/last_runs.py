@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 import orjson
 
+from spsetl.files import replacing
 from spsetl.lake import file_name
 
 Status = Literal["running", "done", "incomplete", "failed", "interrupted"]
@@ -77,10 +78,8 @@ def _path(folder: Path, appliance: str) -> Path:
 
 
 def _write(folder: Path, appliance: str, runs: Iterable[LastRun]) -> None:
-    path = _path(folder, appliance)
-    whole = path.with_suffix(".new")
-    whole.write_bytes(orjson.dumps([asdict(one) for one in runs], option=orjson.OPT_INDENT_2))
-    whole.replace(path)
+    with replacing(_path(folder, appliance)) as file:
+        file.write(orjson.dumps([asdict(one) for one in runs], option=orjson.OPT_INDENT_2))
 
 
 def fetch_last_runs(folder: Path, *, is_running: bool) -> list[LastRun]:

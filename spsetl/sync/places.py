@@ -31,6 +31,7 @@ class Places:
             SettingsError: They cannot be made or written.
         """
         try:
+            self.published.parent.mkdir(mode=0o750, parents=True, exist_ok=True)  # its group may read what is published
             for folder in (self.lake, self.private):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # what people did is nobody else's business
                 probe = folder / ".writable"

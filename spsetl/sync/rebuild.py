@@ -15,7 +15,7 @@ from spsetl.sync.places import Places
 from spsetl.warehouse.checks import require_passed, run_checks
 from spsetl.warehouse.details import request_kinds
 from spsetl.warehouse.marts import build_marts
-from spsetl.warehouse.publish import publish, remove_database, replace_database
+from spsetl.warehouse.publish import discard_foreign, publish, remove_database, replace_database
 from spsetl.warehouse.rebuild import rebuild_tables
 from spsetl.warehouse.upgrade import require_known
 from spsetl.warehouse.work import WorkDatabase
@@ -76,6 +76,7 @@ def run_rebuild(settings: Settings) -> RebuildReport:
         if not files:
             raise UsageError(f"the lake at {places.lake} is empty: there is nothing to rebuild from, run spsetl sync")
         lake.require_known()
+        discard_foreign(places.published)
         require_known(places.work, places.published)
         private = places.private / "rebuild.duckdb"
         remove_database(private)

@@ -1,16 +1,15 @@
 """One recording to a file: the one thing that is fetched on demand, and never in bulk ("Download audit trails")."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
-from uuid import uuid4
+from typing import Final
 
 from spsetl.appliance.client import Client
 from spsetl.appliance.download import Advance
 from spsetl.appliance.protocol import TrailForm, session_path, trail_path
 from spsetl.appliance.quiet import QuietHours
 from spsetl.errors import BadAnswerError, NotFoundError, RightsError, StorageError, UsageError
+from spsetl.files import replacing
 from spsetl.settings import Settings
 
 KIND: Final = "recording"
@@ -47,17 +46,14 @@ def fetch_trail(
     """
     _check_target(target, overwrite=overwrite)
     _check_key(key)
-    partial = target.with_name(f"{target.name}.{uuid4().hex[:8]}.partial")
     try:
-        with _connect(settings) as client, _create(partial) as file:
+        # A recording shows what administrators typed: nobody but its owner reads the file.
+        with _connect(settings) as client, replacing(target) as file:
             # The default needs no parameter, which versions before the other format did not know.
             params = {"format": form} if form != "zat" else None
             download = client.download(trail_path(key), params, file, kind=KIND, advance=advance)
             size = download.received
-            file.flush()
-            os.fsync(file.fileno())
             requests = client.requests_by_kind[KIND]
-        partial.replace(target)
     except NotFoundError as error:
         raise NotFoundError("the appliance has no such session any more, or no recording of it") from error
     except RightsError as error:
@@ -69,8 +65,6 @@ def fetch_trail(
         raise StorageError(
             f"cannot write {target}: {error.strerror}; free some space, or choose another file"
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)
     return FetchedTrail(size, requests, download.is_proved)
 
 
@@ -93,8 +87,3 @@ def _check_key(key: str) -> None:
 def _connect(settings: Settings) -> Client:
     quiet = QuietHours.parse(settings.quiet_hours) if settings.quiet_hours else None
     return Client(settings.for_appliance(), concurrency=1, timeout=settings.timeout, quiet_hours=quiet)
-
-
-def _create(path: Path) -> BinaryIO:
-    """A recording shows what administrators typed: nobody but its owner reads the file."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")

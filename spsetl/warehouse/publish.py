@@ -1,10 +1,19 @@
 """From the work database to the published file by one rename: readers only ever see a whole, checked state."""
 
-import os
+import shutil
+import time
+from contextlib import suppress
 from pathlib import Path
 from shutil import copyfile
+from typing import Final
 
 from spsetl.errors import StorageError
+from spsetl.files import sync_path
+
+READING: Final = ".reading-"
+"""How the folders begin in which readers give the published file a second name, for a moment."""
+_ABANDONED_SECONDS: Final = 3600
+_FOR_OWNER_AND_GROUP: Final = 0o640
 
 
 def publish(work: Path, published: Path) -> None:
@@ -14,22 +23,43 @@ def publish(work: Path, published: Path) -> None:
     power cut there is either the old file or the new one.
 
     Raises:
-        StorageError: A write-ahead log lies beside either file, or the disk is full. The published file is as it was.
+        StorageError: A write-ahead log lies beside the work database, or the disk is full. The published file is as it
+            was.
     """
-    for file in (work, published):
-        log = log_of(file)
-        if log.exists():
-            # Beside a replaced file DuckDB would refuse it, or worse, apply it.
-            raise StorageError(f"{log} is there: some program has opened {file} for writing; close it, and run again")
+    log = log_of(work)
+    if log.exists():
+        raise StorageError(f"{log} is there: some program has opened {work} for writing; close it, and run again")
     partial = work.with_name("publish.duckdb")
     try:
+        partial.unlink(missing_ok=True)  # of a killed run
         copyfile(work, partial)
-        _sync(partial)
+        partial.chmod(_FOR_OWNER_AND_GROUP)
+        sync_path(partial)
+        discard_foreign(published)
         partial.replace(published)
-        _sync(published.parent)
+        sync_path(published.parent)
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise StorageError(f"cannot publish {published}: {error.strerror}: free some space and run again") from error
+
+
+def discard_foreign(published: Path) -> None:
+    """Remove a log that somebody has left beside the published file, and what killed readers have.
+
+    Nobody has any business to write there: whatever opened the file would apply the log.
+
+    Raises:
+        StorageError: It cannot be removed.
+    """
+    log = log_of(published)
+    try:
+        log.unlink(missing_ok=True)
+        for folder in published.parent.glob(f"{READING}*"):
+            with suppress(FileNotFoundError):  # its reader is quicker
+                if time.time() - folder.lstat().st_mtime > _ABANDONED_SECONDS:
+                    shutil.rmtree(folder, ignore_errors=True)
+    except OSError as error:
+        raise StorageError(f"cannot remove {log}: {error.strerror}; remove it, and run again") from error
 
 
 def copy_database(source: Path, target: Path) -> None:
@@ -52,10 +82,10 @@ def replace_database(target: Path, made: Path) -> None:
         StorageError: The folder cannot be written; the old one is as it was.
     """
     try:
-        _sync(made)
+        sync_path(made)
         log_of(target).unlink(missing_ok=True)
         made.replace(target)
-        _sync(target.parent)
+        sync_path(target.parent)
     except OSError as error:
         raise StorageError(
             f"cannot replace {target}: {error.strerror}: let this user write there and run again"
@@ -71,11 +101,3 @@ def remove_database(path: Path) -> None:
 def log_of(database: Path) -> Path:
     """The log that DuckDB keeps beside a database while it is written."""
     return database.with_name(database.name + ".wal")
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

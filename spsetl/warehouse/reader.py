@@ -12,7 +12,7 @@ from spsetl.analysis.source import Match, check_appliance
 from spsetl.analysis.stats import DEFAULT_SIZE, fetch_stats
 from spsetl.analysis.times import Moment
 from spsetl.errors import StorageError, UsageError
-from spsetl.warehouse.edition import Edition, Parameters
+from spsetl.warehouse.edition import Edition, Limits, Parameters
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 FILE_NAME: Final = "warehouse.duckdb"
 
 
-def open_warehouse(path: str | Path) -> "Warehouse":
+DEFAULT_LIMITS: Final = Limits()
+
+
+def open_warehouse(path: str | Path, *, limits: Limits = DEFAULT_LIMITS) -> "Warehouse":
     """Open the published warehouse for reading.
 
     Args:
         path: The data directory, or its `warehouse.duckdb`.
+        limits: What one question may take.
 
     Raises:
         UsageError: Nothing is published there.
@@ -32,7 +36,7 @@ def open_warehouse(path: str | Path) -> "Warehouse":
     """
     given = Path(path)
     is_file = given.is_file() or (given.suffix == ".duckdb" and not given.is_dir())
-    return Warehouse(given if is_file else given / FILE_NAME)
+    return Warehouse(given if is_file else given / FILE_NAME, limits)
 
 
 class Warehouse:
@@ -43,8 +47,9 @@ class Warehouse:
     anything, and leaves nothing to the next.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, limits: Limits = DEFAULT_LIMITS) -> None:
         self.path: Final = path
+        self._limits = limits
         self._lock = Lock()
         self._identity: tuple[int, ...] = ()
         self._edition: Edition | None = None
@@ -198,7 +203,7 @@ class Warehouse:
         identity = (stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size)
         if self._edition is None or identity != self._identity:
             self._retire()
-            self._edition, self._identity = Edition(self.path), identity
+            self._edition, self._identity = Edition(self.path, self._limits), identity
         return self._edition
 
     def _retire(self) -> None:

@@ -15,7 +15,7 @@ from spsetl import schema
 from spsetl.errors import StorageError
 from spsetl.lake import Lake
 from spsetl.warehouse.damage import explain_opening
-from spsetl.warehouse.publish import remove_database, replace_database
+from spsetl.warehouse.publish import discard_foreign, remove_database, replace_database
 from spsetl.warehouse.rebuild import rebuild_tables
 from spsetl.warehouse.tables import FoundTables, find_tables, quote_text
 from spsetl.warehouse.work import MEMORY_LIMIT, WorkDatabase, begin_from
@@ -42,6 +42,7 @@ def upgrade_work(work: Path, *, published: Path, lake: Lake) -> None:
     """
     private = work.with_name(_PRIVATE)
     remove_database(private)
+    discard_foreign(published)
     if work.exists() and not published.exists() and _is_unfinished(work):
         remove_database(work)  # beside a published file it would be a copy of that: whole, or damaged
     if not (work.exists() or published.exists()):

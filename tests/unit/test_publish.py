@@ -1,5 +1,6 @@
 """Publishing: readers see the old state or the new one, whole; never anything between, never a foreign log."""
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -59,15 +60,29 @@ def test_nothing_is_left_beside_the_published_file(house: House) -> None:
     assert [path.name for path in house.work.parent.iterdir()] == ["warehouse.duckdb"]
 
 
-@pytest.mark.parametrize("beside", ["work", "published"])
-def test_a_log_beside_either_file_stops_the_publishing(beside: str, house: House) -> None:
-    """Somebody opened it for writing: DuckDB would apply that log to the new file."""
-    file: Path = getattr(house, beside)
+def test_a_log_beside_the_work_database_stops_the_publishing(house: House) -> None:
+    """Somebody opened it for writing: what is in the log is not in the copy."""
     house.add_run()
-    file.with_name(file.name + ".wal").write_bytes(b"a log")
+    house.work.with_name(house.work.name + ".wal").write_bytes(b"a log")
     with pytest.raises(StorageError, match=r"warehouse\.duckdb\.wal"):
         publish(house.work, house.published)
-    assert house.published.stat().st_size > 0
+    assert house.count_runs() == 1
+
+
+def test_what_others_left_beside_the_published_file_goes(house: House) -> None:
+    """A log would be applied to the new file; what a killed reader left would keep an old one on the disk."""
+    house.add_run()
+    log, old, new = (
+        house.published.with_name(name) for name in ("warehouse.duckdb.wal", ".reading-old", ".reading-new")
+    )
+    log.write_bytes(b"a log")
+    old.mkdir()
+    (old / "warehouse.duckdb").write_bytes(b"an old state")
+    os.utime(old, (0, 0))
+    new.mkdir()
+    publish(house.work, house.published)
+    assert house.count_runs() == 2
+    assert [path.exists() for path in (log, old, new)] == [False, False, True]
 
 
 def test_a_copy_that_fails_leaves_the_published_file(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
