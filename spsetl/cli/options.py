@@ -16,6 +16,10 @@ class DataOptions:
 
     data_dir: Path | None = None
     """Folder of the copy (SPSETL_DATA_DIR, ./data)."""
+    question_seconds: str | None = None
+    """Seconds that one question may keep the database at work, or none (SPSETL_QUESTION_SECONDS, 600)."""
+    question_memory: str | None = None
+    """Memory that one question may take, or none for DuckDB's 80% (SPSETL_QUESTION_MEMORY, 50%)."""
 
     def load(self) -> Settings:
         """The settings with these options on top."""

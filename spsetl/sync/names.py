@@ -18,6 +18,7 @@ from spsetl.appliance.client import Client
 from spsetl.appliance.protocol import ListQuery, decode_list
 from spsetl.errors import ApplianceNameError, StorageError, UsageError
 from spsetl.extract.listed import key_of
+from spsetl.files import replacing
 from spsetl.lake import Disk, Lake, forget_files, rename_files
 from spsetl.lake.storage import storage_errors
 from spsetl.queries import read_statement
@@ -165,11 +166,9 @@ def _change(settings: Settings, change: Change) -> None:
 
 
 def _write_down(path: Path, change: Change) -> None:
-    whole = path.with_suffix(".new")
     with storage_errors("write", str(path)):
-        whole.write_bytes(orjson.dumps(asdict(change)))
-        Disk().make_durable(str(whole))
-        whole.replace(path)
+        with replacing(path) as file:
+            file.write(orjson.dumps(asdict(change)))
         Disk().make_durable(str(path.parent))
 
 

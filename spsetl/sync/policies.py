@@ -3,7 +3,6 @@
 All that the user may read is read in each sync: 28 requests, beside thousands for the details of a day's sessions.
 """
 
-import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ from spsetl import schema
 from spsetl.appliance.configuration import PROTOCOLS
 from spsetl.errors import StorageError
 from spsetl.extract.policies import SEAL_BYTES, Configuration, KnownPolicies, compare_policies, fetch_configuration
+from spsetl.files import replacing
 from spsetl.seeing.spans import span
 from spsetl.sync.job import Job
 from spsetl.sync.places import Places
@@ -75,13 +75,9 @@ def ensure_seal(path: Path) -> bytes:
     try:
         if path.exists() and len(seal := path.read_bytes()) == SEAL_BYTES:
             return seal
-        seal, whole = token_bytes(SEAL_BYTES), path.with_suffix(".new")
-        whole.unlink(missing_ok=True)
-        with os.fdopen(os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        seal = token_bytes(SEAL_BYTES)
+        with replacing(path) as file:
             file.write(seal)
-            file.flush()
-            os.fsync(file.fileno())
-        whole.replace(path)
     except OSError as error:
         raise StorageError(f"cannot read or write {path}: {error.strerror}; give it to the user that syncs") from error
     return seal

@@ -114,6 +114,8 @@ def test_every_setting_can_be_set_in_each_place(write_toml: WriteToml) -> None:
         "max_minutes": "11",
         "office_hours": "Mon-Thu 08:00-18:00 Europe/Budapest",
         "keyring": "k",
+        "question_seconds": "12",
+        "question_memory": "2GB",
         "log_format": "json",
         "log_level": "debug",
         "metrics_file": "m.prom",
