@@ -56,7 +56,7 @@ def seal_policy(policy: Policy, kind: PolicyKind, seal: bytes) -> Policy:
     """
 
     def sealed(name: str, value: object) -> str:
-        message = raw_json([kind, policy.key, name, value]).encode()
+        message = to_json([kind, policy.key, name, value]).encode()
         return f"hmac:{hmac.digest(seal, message, 'sha256')[:16].hex()}"
 
     fields = {name: value for name, value in policy.body.items() if _FIELD.fullmatch(name) and name != _OTHER}
