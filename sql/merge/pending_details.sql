@@ -107,7 +107,7 @@ wanted as (
 
 select
     session_key,
-    coalesce(start_time, timestamp '0001-01-01') as place_time,
+    place_time,
     revision,
     row_hash,
     tries,
