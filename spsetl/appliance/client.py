@@ -1,9 +1,11 @@
 """The client of one appliance: logs in, asks, repeats what is worth repeating, and counts."""
 
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, Final, Self, TypeVar
 
@@ -13,7 +15,8 @@ import stamina
 from spsetl.access import Access
 from spsetl.appliance.answers import decode_answer
 from spsetl.appliance.download import Advance, Download
-from spsetl.appliance.failures import is_transient
+from spsetl.appliance.failures import MOST_TRIES, EndlessAnswerError, most_tries
+from spsetl.appliance.limits import ANSWER, Limits
 from spsetl.appliance.login import SharedLogin
 from spsetl.appliance.quiet import QuietHours, QuietHoursBegan, QuietPauses
 from spsetl.appliance.throttle import Throttle
@@ -21,16 +24,12 @@ from spsetl.appliance.transport import Headers, OnRequest, Transport
 from spsetl.errors import LoginError, UnavailableError
 from spsetl.seeing.logs import log
 
-# An appliance that restarts is away for minutes: waits of 0.5, 1, 2, … 60 s, and jitter, ten minutes in all.
-_TRIES: Final = 14
 _PATIENCE: Final = 600.0  # seconds, after which no further try begins
 _FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 60.0
 _JITTER: Final = 1.0
 # A login that ends takes all requests under way with it, so one request can be unlucky several times in a row.
 _LOGINS_PER_TRY: Final = 20
-# Until something has answered, the address is probably wrong.
-_FIRST_TRIES: Final = 3
 
 T = TypeVar("T")
 
@@ -56,6 +55,7 @@ class Client:
         patience: Seconds after which what keeps failing is not tried again.
         user_agent_suffix: Who asks, for the appliance's log; the User-Agent becomes `spsetl/<version> (<suffix>)`.
         on_request: Called after each request, if not None; by any thread.
+        limits: What an answer may take, but for a download's.
 
     Raises:
         SettingsError: The suffix is not fit for a header.
@@ -73,6 +73,7 @@ class Client:
         patience: float = _PATIENCE,
         user_agent_suffix: str = "",
         on_request: OnRequest = None,
+        limits: Limits = ANSWER,
     ) -> None:
         self._seconds_of_patience = patience
         pauses = QuietPauses(quiet_hours, on_quiet, clock) if quiet_hours else None
@@ -84,6 +85,7 @@ class Client:
             throttle=self._throttle,
             user_agent_suffix=user_agent_suffix,
             on_request=on_request,
+            limits=limits,
         )
         self._login = SharedLogin(access, self._transport)
         self._remaining_seconds: int | None = None
@@ -137,7 +139,7 @@ class Client:
         *,
         kind: str,
         decode: Callable[[bytes], Any] = orjson.loads,
-        tries: int = _TRIES,
+        tries: int = MOST_TRIES,
     ) -> Any:
         """Ask once, and again as long as the failure is passing; the answer's decoded JSON.
 
@@ -174,6 +176,7 @@ class Client:
         file: BinaryIO,
         *,
         kind: str,
+        limits: Limits,
         advance: Advance = lambda _received, _size: None,
     ) -> Download:
         """Fetch a file of any size piece by piece; a break is waited out, and goes on where it was if that can be.
@@ -183,6 +186,7 @@ class Client:
             params: Query parameters, not encoded.
             file: Open for writing, empty; holds a part after an error.
             kind: What is asked for, in words.
+            limits: What all of it may take, breaks included.
             advance: Is told how many bytes have come, and of how many, if known.
 
         Raises:
@@ -190,30 +194,34 @@ class Client:
         """
         address = self._transport.address(path, params)
         download = Download(file, advance)
+        end = time.monotonic() + limits.seconds
         while not download.is_whole:
             before = download.received
             self._throttle.wait_while_quiet()
             try:
-                self._patiently(kind, lambda: self._read_on(address, download, kind))
+                self._patiently(kind, lambda: self._read_on(address, download, kind, limits, end))
             except QuietHoursBegan:
                 continue
+            except EndlessAnswerError:
+                raise
             except UnavailableError:
                 # Hours of download outlast the patience for one request: what gets on may break off often.
                 if download.received <= before:
                     raise
         return download
 
-    def _read_on(self, address: str, download: Download, kind: str) -> None:
+    def _read_on(self, address: str, download: Download, kind: str, limits: Limits, end: float) -> None:
         def read(headers: Headers) -> None:
-            with self._transport.stream(address, download.headers(headers), kind=kind) as stream:
+            left = replace(limits, ends_at=end, size=limits.size - download.received)
+            with self._transport.stream(address, download.headers(headers), kind=kind, limits=left) as stream:
                 download.read(stream, kind=kind)
 
         self._with_login(read)
 
-    def _patiently(self, kind: str, once: Callable[[], T], tries: int = _TRIES) -> T:
+    def _patiently(self, kind: str, once: Callable[[], T], tries: int = MOST_TRIES) -> T:
         for attempt in stamina.retry_context(
             on=_Patience(self._transport, kind, tries),
-            attempts=_TRIES,
+            attempts=MOST_TRIES,
             timeout=self._seconds_of_patience,
             wait_initial=_FIRST_WAIT,
             wait_max=_LONGEST_WAIT,
@@ -259,7 +267,7 @@ class Client:
 class _Patience:
     """Says after a failed try whether to try again: no, yes after a usual wait, or after so many seconds."""
 
-    def __init__(self, transport: Transport, kind: str, most: int) -> None:
+    def __init__(self, transport: Transport, kind: str, most: int = MOST_TRIES) -> None:
         self._transport = transport
         self._kind = kind
         self._most = most
@@ -267,10 +275,8 @@ class _Patience:
 
     def __call__(self, error: Exception) -> bool | float:
         self._tries += 1
-        answered = self._transport.answered
-        if not is_transient(error, answered=answered) or (not answered and self._tries >= _FIRST_TRIES):
-            return False
-        if self._most < _TRIES and self._tries >= self._most:
+        most = min(most_tries(error, answered=self._transport.answered), self._most)
+        if most < MOST_TRIES and self._tries >= most:
             return False
         log.info("request failed", kind=self._kind, tries=self._tries, error=str(error))
         wait = error.retry_after if isinstance(error, UnavailableError) else None

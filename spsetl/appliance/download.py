@@ -12,6 +12,7 @@ from typing import BinaryIO, Final
 
 from spsetl.appliance.answers import check_status
 from spsetl.appliance.failures import not_json
+from spsetl.appliance.protocol import decode_whole
 from spsetl.appliance.transport import Answer, Headers, Stream
 from spsetl.errors import BadAnswerError, UnavailableError
 
@@ -76,9 +77,9 @@ class Download:
         """Where the file goes on, by the answer's status."""
         if stream.status == HTTPStatus.PARTIAL_CONTENT:
             part = _PART.fullmatch(stream.headers.get("Content-Range", ""))
-            if part is None or int(part[1]) != self.received:
+            if part is None or decode_whole(part[1]) != self.received:
                 raise BadAnswerError(f"the answer to a request for {kind} is not the part that was asked for")
-            self._size = int(part[3])
+            self._size = decode_whole(part[3])
             return
         if stream.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             self._restart()
@@ -88,7 +89,7 @@ class Download:
         if _NO_RECORDING.match(stream.content_type):
             raise not_json(stream.status, stream.content_type, kind=kind)
         length = stream.headers.get("Content-Length", "")
-        self._size = int(length) if length.isdecimal() else None
+        self._size = decode_whole(length)
         tag = stream.headers.get("ETag", "")
         self._tag = tag if tag.startswith('"') else ""  # a weak one promises less than the same bytes
 

@@ -30,6 +30,9 @@ from spsetl.errors import (
 
 LOGIN: Final = "login"  # the one kind of request that is not for data
 LONGEST_WAIT: Final = 300.0  # seconds; what a Retry-After may ask for
+# An appliance that restarts is away for minutes: waits of 0.5, 1, 2, … 60 s, and jitter, ten minutes in all.
+MOST_TRIES: Final = 14
+FEW_TRIES: Final = 3
 
 _LONGEST_MESSAGE: Final = 300
 _TYPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,63}")
@@ -40,17 +43,30 @@ class UnknownHostError(ConnectError):
     """The host's name does not resolve: a wrong name at first, a failing DNS server later."""
 
 
+class EndlessAnswerError(UnavailableError):
+    """An answer that is not whole within its limit. Each try costs all of that time."""
+
+
+class StrangeAnswerError(BadAnswerError):
+    """An answer that claims to be right and is no JSON: a proxy's page, which may be gone in a minute."""
+
+
 class HopelessConnectError(ConnectError):
     """No connection, and trying again will not change it: an untrusted certificate, no TLS at that port."""
 
 
-def is_transient(error: Exception, *, answered: bool) -> bool:
-    """True if the same request may well succeed later; `answered` if the appliance has ever answered."""
+def most_tries(error: Exception, *, answered: bool) -> int:
+    """How often a request is sent at most that fails like this; `answered` if the appliance has ever answered."""
     if isinstance(error, RateLimitError | HopelessConnectError):
-        return False
-    if isinstance(error, UnknownHostError):
-        return answered
-    return isinstance(error, UnavailableError | ConnectError)
+        return 1
+    if isinstance(error, UnknownHostError) and not answered:
+        return 1
+    if isinstance(error, EndlessAnswerError | StrangeAnswerError):
+        return FEW_TRIES
+    if isinstance(error, UnavailableError | ConnectError):
+        # Until something has answered, the address is probably wrong.
+        return MOST_TRIES if answered else FEW_TRIES
+    return 1
 
 
 def decode_retry_after(text: str | None, *, now: datetime) -> float | None:
@@ -61,7 +77,7 @@ def decode_retry_after(text: str | None, *, now: datetime) -> float | None:
         return min(float(text), LONGEST_WAIT)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return min(max((moment - now).total_seconds(), 0.0), LONGEST_WAIT)
@@ -115,7 +131,9 @@ def _login_error(reason: str) -> LoginError:
 def not_json(status: int, content_type: str, *, kind: str) -> BadAnswerError:
     """An answer that the appliance would not give."""
     came = re.sub(r"[^\w/.+-].*", "", content_type, flags=re.DOTALL)[:64] or "no content type"
-    return BadAnswerError(
+    # A login is not tried again: after twenty that fail, the appliance blocks the user.
+    describe = StrangeAnswerError if status == HTTPStatus.OK and kind != LOGIN else BadAnswerError
+    return describe(
         f"the answer to a request for {kind} is not the JSON it should be ({status}, {came}); a proxy may stand "
         "before the appliance: check SPSETL_URL, HTTPS_PROXY and NO_PROXY"
     )

@@ -10,7 +10,7 @@ from typing import Final
 
 from spsetl.access import Access
 from spsetl.appliance.answers import check_status
-from spsetl.appliance.failures import LOGIN, is_transient, not_json
+from spsetl.appliance.failures import LOGIN, most_tries, not_json
 from spsetl.appliance.protocol import AUTHENTICATION_PATH
 from spsetl.appliance.transport import Headers, Transport, make_headers
 from spsetl.errors import LoginError, SpsetlError
@@ -55,7 +55,7 @@ class SharedLogin:
         if login:
             return login
         with self._lock:
-            if self._failure and (seen != self._failures or not is_transient(self._failure, answered=True)):
+            if self._failure and (seen != self._failures or most_tries(self._failure, answered=True) == 1):
                 raise self._failure
             if self._login is None:
                 self._login = self._make()

@@ -24,6 +24,8 @@ AUTHENTICATION_PATH: Final = "/api/authentication"
 # offset above that is ignored, so that page one comes again.
 PAGE_LIMIT: Final = 500
 RESULT_CAP: Final = 10_000
+_MOST_DIGITS: Final = 15
+_LARGEST_COUNT: Final = 10**_MOST_DIGITS
 
 DetailKind = Literal["channels", "events", "alerts", "trail_downloads", "indexing"]
 TrailForm = Literal["zat", "srs"]
@@ -152,8 +154,11 @@ def decode_list(answer: Any) -> SessionPage:
     """
     what = "the list of sessions"
     meta = _member(answer, "meta", dict, what)
+    items = _member(answer, "items", list, what)
+    if len(items) > RESULT_CAP:
+        raise _undocumented(what, f"a page of more than {RESULT_CAP} sessions")
     return SessionPage(
-        items=tuple(_member(answer, "items", list, what)),
+        items=tuple(items),
         match_count=_number(meta, "match_count", what),
         offset=_number(meta, "offset", what),
         limit=_number(meta, "limit", what),
@@ -281,11 +286,18 @@ def _member(answer: Any, name: str, kind: type, what: str) -> Any:
 def _number(members: Mapping[str, Any], name: str, what: str) -> int | None:
     """A whole number that is not negative, perhaps as text; None if it is absent or null."""
     value = members.get(name)
-    if isinstance(value, str) and value.isdecimal():
-        return int(value)
-    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
+    if isinstance(value, str):
+        value = decode_whole(value)
+    elif value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_COUNT:
         return value
     raise _undocumented(what, f"a {name} that is no number")
+
+
+def decode_whole(text: str) -> int | None:
+    """A whole number that is written out; None where it is none, or longer than any that counts something."""
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
 
 
 def _link(meta: Mapping[str, Any], what: str) -> str | None:

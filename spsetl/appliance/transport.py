@@ -12,19 +12,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import quote, urlencode, urlsplit
 
 import requests
 import urllib3
-from isal import igzip, isal_zlib
-from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
 from spsetl import __version__
 from spsetl.access import Access, is_loopback
 from spsetl.appliance.failures import decode_error
+from spsetl.appliance.limits import ALLOWED, ANSWER, LimitedAdapter, Limits, check_values, unpack
 from spsetl.appliance.protocol import local_path
 from spsetl.appliance.throttle import Outcome, Throttle
 from spsetl.appliance.times import seconds_ahead
@@ -66,7 +66,7 @@ class Stream:
 
 def make_headers(**own: str) -> Headers:
     """The headers of a request but the User-Agent, which is the transport's; made once for many."""
-    fixed = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
+    fixed = {"Accept": "application/json", "Accept-Encoding": "gzip"}
     return CaseInsensitiveDict(fixed | own)
 
 
@@ -81,6 +81,7 @@ class Transport:
             `concurrency`: there are no more connections.
         user_agent_suffix: Put in parentheses behind the name in the User-Agent, if not empty.
         on_request: Called after each request, if not None.
+        limits: What an answer of `fetch` may take.
 
     Raises:
         SettingsError: The suffix is not fit for a header.
@@ -95,14 +96,16 @@ class Transport:
         throttle: Throttle | None = None,
         user_agent_suffix: str = "",
         on_request: OnRequest = None,
+        limits: Limits = ANSWER,
     ) -> None:
         self._on_request = on_request
+        self._limits = limits
         self._throttle = throttle or Throttle(concurrency)
         # Fixed: the appliance gives the same snapshot again to the same user, address and User-Agent.
         self._user_agent = _user_agent(user_agent_suffix)
         self._url = access.url
         self._host = access.host
-        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=concurrency, pool_block=True)
+        self._adapter = LimitedAdapter(pool_connections=1, pool_maxsize=concurrency, pool_block=True)
         self._settings = connection_settings(access)
         self._timeout = (min(_CONNECT_TIMEOUT, timeout), timeout)
         self._lock = threading.Lock()
@@ -145,7 +148,8 @@ class Transport:
 
         Raises:
             ConnectError: No connection.
-            UnavailableError: The connection broke, or nothing came for `timeout` seconds.
+            UnavailableError: The connection broke, nothing came for `timeout` seconds, or no end within the limits'.
+            BadAnswerError: It is larger than the limits allow.
             RequestsStopped: The throttle was stopped; nothing was sent.
             QuietHoursBegan: Nothing may be sent now; nothing was.
         """
@@ -155,7 +159,7 @@ class Transport:
             began = time.perf_counter()
             try:
                 answer = self._exchange(address, headers)
-            except (OSError, urllib3.exceptions.HTTPError) as error:  # requests' own errors are OSErrors
+            except (OSError, urllib3.exceptions.HTTPError, HTTPException) as error:  # requests' own errors are OSErrors
                 turn.outcome = Outcome.BUSY
                 self._tell(kind, None, began)
                 raise describe_trouble(error, host=self._host, timeout=self._timeout) from None
@@ -171,8 +175,8 @@ class Transport:
             self._on_request(kind, status, time.perf_counter() - began)
 
     @contextmanager
-    def stream(self, address: str, headers: Headers, *, kind: str) -> Iterator[Stream]:
-        """One GET request as `fetch`, whose body is read piece by piece within the block.
+    def stream(self, address: str, headers: Headers, *, kind: str, limits: Limits) -> Iterator[Stream]:
+        """One GET request as `fetch`, but with limits of its own; its body is read piece by piece within the block.
 
         Raises:
             SpsetlError: As `fetch`; also while the pieces are read.
@@ -181,8 +185,8 @@ class Transport:
             with self._lock:
                 self._sent[kind] += 1
             try:
-                response = self._send(address, headers, stream=True)
-            except (OSError, urllib3.exceptions.HTTPError) as error:
+                response = self._send(address, headers, limits)
+            except (OSError, urllib3.exceptions.HTTPError, HTTPException) as error:
                 turn.outcome = Outcome.BUSY
                 raise describe_trouble(error, host=self._host, timeout=self._timeout) from None
             self.answered = True
@@ -200,38 +204,35 @@ class Transport:
     def _pieces(self, response: requests.Response) -> Iterator[bytes]:
         try:
             yield from response.iter_content(_PIECE)
-        except (OSError, urllib3.exceptions.HTTPError) as error:
+        except (OSError, urllib3.exceptions.HTTPError, HTTPException) as error:
             raise describe_trouble(error, host=self._host, timeout=self._timeout) from None
 
-    def _send(self, address: str, headers: Headers, *, stream: bool = False) -> requests.Response:
+    def _send(self, address: str, headers: Headers, limits: Limits) -> requests.Response:
+        ALLOWED.set(limits)
         request = requests.PreparedRequest()
         request.method, request.url = "GET", address
         request.headers = CaseInsensitiveDict(headers, **{"User-Agent": self._user_agent})
-        return self._adapter.send(request, timeout=self._timeout, **{**self._settings, "stream": stream})
+        return self._adapter.send(request, timeout=self._timeout, **{**self._settings, "stream": True})
 
     def _exchange(self, address: str, headers: Headers) -> Answer:
-        response = self._send(address, headers)
+        response = self._send(address, headers, self._limits)
         return Answer(
             status=response.status_code,
             content_type=response.headers.get("Content-Type", ""),
-            body=_read_body(response),
+            body=_read_body(response, self._limits),
             headers=response.headers,
             cookies={cookie.name: cookie.value or "" for cookie in response.cookies},
             cut_unseen=_is_cut_unseen(response),
         )
 
 
-def _read_body(response: requests.Response) -> bytes:
-    """The whole body; gzip by isal, which takes a third of the time that zlib does, with which urllib3 would do it."""
-    if response.headers.get("Content-Encoding", "").lower() != "gzip":
-        return response.content or b""
-    packed: bytes = response.raw.read(decode_content=False)
-    if not packed:
-        return b""  # an error may have no body, and say gzip all the same
-    try:
-        body: bytes = igzip.decompress(packed)  # type: ignore[no-untyped-call]
-    except (OSError, EOFError, isal_zlib.error) as error:  # type: ignore[misc]
-        raise urllib3.exceptions.DecodeError("the body is no whole gzip stream") from error
+def _read_body(response: requests.Response, limits: Limits) -> bytes:
+    """The whole body, as what it is to be decoded to fits into memory."""
+    # Piece by piece: for the length that an answer claims, memory would be taken before anything has come.
+    body = b"".join(iter(lambda: response.raw.read(_PIECE, decode_content=False), b""))
+    if body and response.headers.get("Content-Encoding", "").lower() in {"gzip", "x-gzip"}:
+        body = unpack(body, limits)  # an error may have no body, and say gzip all the same
+    check_values(body, limits)
     return body
 
 

@@ -9,8 +9,9 @@ from typing import Final
 import requests
 import urllib3
 
-from spsetl.appliance.failures import HopelessConnectError, UnknownHostError
-from spsetl.errors import ConnectError, SpsetlError, UnavailableError
+from spsetl.appliance.failures import EndlessAnswerError, HopelessConnectError, UnknownHostError
+from spsetl.appliance.limits import TooLarge, TooSlow
+from spsetl.errors import BadAnswerError, ConnectError, SpsetlError, UnavailableError
 
 # The first that fits counts. Braces: the host, the time-outs for connecting and reading.
 _TROUBLES: Final[tuple[tuple[tuple[type[BaseException], ...], type[SpsetlError], str], ...]] = (
@@ -50,13 +51,28 @@ _TROUBLES: Final[tuple[tuple[tuple[type[BaseException], ...], type[SpsetlError],
 def describe_trouble(error: Exception, *, host: str, timeout: tuple[float, float]) -> SpsetlError:
     """The error for a request that got no whole answer; `timeout` is what was allowed, connect and read, in seconds."""
     causes = list(_causes(error))
-    if secure := _describe_tls(causes, host):
-        return secure
+    if described := _describe_endless(causes, host) or _describe_tls(causes, host):
+        return described
     for kinds, describe, template in _TROUBLES:
         if _find(causes, *kinds):
             return describe(template.format(host=host, connect=timeout[0], read=timeout[1]))
     reason = next((cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror), "no route")
     return ConnectError(f"{host} cannot be reached: {reason}; check SPSETL_URL and the network")
+
+
+def _describe_endless(causes: list[BaseException], host: str) -> SpsetlError | None:
+    endless = _find(causes, TooSlow, TooLarge)
+    if endless is None:
+        return None
+    limits = endless.args[0]
+    if isinstance(endless, TooSlow):
+        return EndlessAnswerError(
+            f"{host} gave no whole answer within {limits.seconds:g} s; try later, or raise {limits.setting}_SECONDS"
+        )
+    return BadAnswerError(
+        f"{host} gave an answer of more than {limits.size / 1e6:g} MB, as sent or unpacked: see whether that is the "
+        f"appliance, and if so raise {limits.setting}_MEGABYTES"
+    )
 
 
 def _describe_tls(causes: list[BaseException], host: str) -> SpsetlError | None:

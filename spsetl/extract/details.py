@@ -46,6 +46,10 @@ def has_session(client: Client, key: str, *, tries: int | None = None) -> bool:
     return True
 
 
+# What always leads on would fill the memory; no session of which anybody knows has a tenth of it.
+MOST_ITEMS: Final = 500_000
+
+
 def fetch_details(client: Client, session_key: str, kind: DetailKind, *, tries: int | None = None) -> list[Any]:
     """All items of one kind of a session, as the appliance gives them.
 
@@ -72,6 +76,8 @@ def fetch_details(client: Client, session_key: str, kind: DetailKind, *, tries: 
         # Items that arrive meanwhile push others on to the next page, where these come once more.
         fresh = [item for item in page.items if _identity(item) not in known] if known else page.items
         items.extend(fresh)
+        if len(items) > MOST_ITEMS:
+            raise IncompleteError(f"the appliance gives {kind} of a session without an end: more than {MOST_ITEMS:,}")
         if not page.items or _says_end(page, len(items)):
             break
         known.update(map(_identity, fresh))

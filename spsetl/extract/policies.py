@@ -39,6 +39,7 @@ Place = tuple[str, PolicyKind]
 PolicyId = tuple[str, str, str]
 """Protocol, kind and key."""
 
+_MOST_POLICIES: Final = 10_000
 _FIRST: Final[Place] = (PROTOCOLS[0], POLICY_KINDS[0])
 _TICK: Final = timedelta(microseconds=1)
 SEAL_BYTES: Final = 32
@@ -149,7 +150,7 @@ def _fetch_into(found: Configuration, client: Client, place: Place, seal: bytes)
                 raise
             break
         page = {one.key: one for one in decode_policies(answer, kind)}
-        if policies and not page.keys() - policies.keys():
+        if (policies and not page.keys() - policies.keys()) or len(policies) > _MOST_POLICIES:
             raise IncompleteError(f"the list of {kind} leads from page to page without an end")
         policies |= page
         path = next_page(answer)

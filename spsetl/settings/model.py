@@ -86,6 +86,22 @@ class Settings(BaseSettings):
     data_dir: _File = Field(Path("data"), description="Where the copy is kept", examples=["/var/lib/spsetl"])
     concurrency: int = Field(8, ge=1, le=64, description="Requests under way at the same time", examples=[8])
     timeout: float = Field(60, gt=0, le=86400, description="Seconds that the appliance may stay silent", examples=[60])
+    answer_seconds: float = Field(
+        300,
+        gt=0,
+        le=86400,
+        description="Seconds within which an answer must be whole, however it trickles",
+        examples=[300],
+    )
+    answer_megabytes: float = Field(
+        64, gt=0, le=10000, description="Megabytes that an answer may have, as sent or unpacked", examples=[64]
+    )
+    recording_seconds: float = Field(
+        86400, gt=0, description="Seconds within which a recording must be whole", examples=[86400]
+    )
+    recording_megabytes: float = Field(
+        100_000, gt=0, description="Megabytes that a recording may have", examples=[100000]
+    )
     lookback: float = Field(
         72,
         ge=0,

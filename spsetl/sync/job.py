@@ -11,6 +11,7 @@ from threading import Event
 from spsetl import __version__, schema
 from spsetl.access import Access
 from spsetl.appliance.client import Client
+from spsetl.appliance.limits import Limits
 from spsetl.appliance.quiet import QuietHours
 from spsetl.appliance.transport import OnRequest
 from spsetl.errors import IncompleteError, SpsetlError
@@ -287,4 +288,5 @@ def connect(
         on_quiet=tell_of_quiet_hours,
         on_request=on_request,
         user_agent_suffix=places.token,
+        limits=Limits.of("SPSETL_ANSWER", settings.answer_seconds, settings.answer_megabytes),
     )

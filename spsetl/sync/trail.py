@@ -6,6 +6,7 @@ from typing import Final
 
 from spsetl.appliance.client import Client
 from spsetl.appliance.download import Advance
+from spsetl.appliance.limits import Limits
 from spsetl.appliance.protocol import TrailForm, session_path, trail_path
 from spsetl.appliance.quiet import QuietHours
 from spsetl.errors import BadAnswerError, NotFoundError, RightsError, StorageError, UsageError
@@ -51,7 +52,8 @@ def fetch_trail(
         with _connect(settings) as client, replacing(target) as file:
             # The default needs no parameter, which versions before the other format did not know.
             params = {"format": form} if form != "zat" else None
-            download = client.download(trail_path(key), params, file, kind=KIND, advance=advance)
+            limits = Limits.of("SPSETL_RECORDING", settings.recording_seconds, settings.recording_megabytes)
+            download = client.download(trail_path(key), params, file, kind=KIND, limits=limits, advance=advance)
             size = download.received
             requests = client.requests_by_kind[KIND]
     except NotFoundError as error:

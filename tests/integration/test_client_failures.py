@@ -105,15 +105,15 @@ class _OnThirdRecord(logging.Handler):
             self._action()
 
 
-def test_page_of_a_proxy_is_not_repeated(start_appliance: Start, connect_client: Connect) -> None:
-    """An HTML page with status 200 is refused at once and names its content type."""
+def test_page_of_a_proxy_is_tried_twice_more(start_appliance: Start, connect_client: Connect) -> None:
+    """An HTML page with status 200 may be gone in a minute; then it is refused, and names its content type."""
     simulator = start_appliance()
     client = connect_client(simulator)
     ask(client)
-    simulator.fail_next(Fault.HTML)
+    simulator.fail_next(Fault.HTML, 3)
 
     assert "text/html" in refusal(client, BadAnswerError)
-    assert client.requests_by_kind["sessions"] == 2
+    assert client.requests_by_kind["sessions"] == 4
 
 
 def test_wait_that_was_asked_for_is_kept(start_appliance: Start, connect_client: Connect) -> None:

@@ -14,7 +14,7 @@ from spsetl.appliance.failures import (
     UnknownHostError,
     decode_error,
     decode_retry_after,
-    is_transient,
+    most_tries,
 )
 from spsetl.appliance.transport import Answer
 from spsetl.appliance.trouble import describe_trouble
@@ -104,7 +104,7 @@ def test_busy_proxy_is_worth_a_retry(status: int) -> None:
 
     assert isinstance(error, UnavailableError)
     assert error.retry_after == 7
-    assert is_transient(error, answered=False)
+    assert most_tries(error, answered=False) > 1
 
 
 def test_rate_limit_keeps_its_wait_and_is_not_repeated() -> None:
@@ -113,7 +113,7 @@ def test_rate_limit_keeps_its_wait_and_is_not_repeated() -> None:
 
     assert isinstance(error, RateLimitError)
     assert error.retry_after == 30
-    assert not is_transient(error, answered=True)
+    assert most_tries(error, answered=True) == 1
 
 
 @pytest.mark.parametrize(("status", "body"), [(401, error_body("AuthenticationFailure")), (401, HTML), (400, HTML)])
@@ -123,7 +123,7 @@ def test_refused_login_is_final(status: int, body: bytes) -> None:
 
     assert type(error) is LoginError
     assert "SPSETL_LOGIN_METHOD" in str(error)
-    assert not is_transient(error, answered=True)
+    assert most_tries(error, answered=True) == 1
 
 
 def test_missing_right_is_named() -> None:
@@ -180,8 +180,8 @@ def test_retry_after_is_read_and_capped(text: str | None, seconds: float | None)
 )
 def test_only_passing_failures_are_repeated(error: Exception, at_first: bool, later: bool) -> None:
     """A wrong name is not tried again at first, a name server may fail later; a wrong certificate stays wrong."""
-    assert is_transient(error, answered=False) is at_first
-    assert is_transient(error, answered=True) is later
+    assert (most_tries(error, answered=False) > 1) is at_first
+    assert (most_tries(error, answered=True) > 1) is later
 
 
 # Answers
