@@ -128,11 +128,10 @@ def _login_error(reason: str) -> LoginError:
     )
 
 
-def not_json(status: int, content_type: str, *, kind: str) -> BadAnswerError:
-    """An answer that the appliance would not give."""
+def not_json(status: int, content_type: str, *, kind: str, is_final: bool = False) -> BadAnswerError:
+    """An answer that the appliance would not give; whether it is not worth another try."""
     came = re.sub(r"[^\w/.+-].*", "", content_type, flags=re.DOTALL)[:64] or "no content type"
-    # A login is not tried again: after twenty that fail, the appliance blocks the user.
-    describe = StrangeAnswerError if status == HTTPStatus.OK and kind != LOGIN else BadAnswerError
+    describe = StrangeAnswerError if status == HTTPStatus.OK and not is_final else BadAnswerError
     return describe(
         f"the answer to a request for {kind} is not the JSON it should be ({status}, {came}); a proxy may stand "
         "before the appliance: check SPSETL_URL, HTTPS_PROXY and NO_PROXY"

@@ -27,7 +27,7 @@ _MOST_MEMBERS: Final = 100  # what follows each is copied
 class Limits:
     """What an answer may take: seconds, or until `ends_at` of the monotonic clock, and bytes.
 
-    `setting` is what the names of its two settings begin with.
+    `setting` tells its two settings from others.
     """
 
     seconds: float
@@ -41,7 +41,7 @@ class Limits:
         return cls(seconds, int(megabytes * 1e6), setting)
 
 
-ANSWER: Final = Limits.of("SPSETL_ANSWER", 300, 64)
+ANSWER: Final = Limits.of("ANSWER", 300, 64)
 
 
 class TooSlow(HTTPException):

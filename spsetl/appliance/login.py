@@ -104,7 +104,9 @@ def log_in(access: Access, transport: Transport) -> Login:
     answer = transport.fetch(transport.address(AUTHENTICATION_PATH, params), _credentials(access), kind=LOGIN)
     check_status(answer, kind=LOGIN)
     if SESSION_COOKIE not in answer.cookies:
-        raise not_json(answer.status, answer.content_type, kind=f"a {LOGIN}, without the cookie {SESSION_COOKIE}")
+        # Not tried again: after twenty logins that fail, the appliance blocks the user.
+        kind = f"a {LOGIN}, without the cookie {SESSION_COOKIE}"
+        raise not_json(answer.status, answer.content_type, kind=kind, is_final=True)
     return Login(make_headers(Cookie="; ".join(f"{name}={value}" for name, value in answer.cookies.items())))
 
 

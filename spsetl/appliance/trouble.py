@@ -67,11 +67,11 @@ def _describe_endless(causes: list[BaseException], host: str) -> SpsetlError | N
     limits = endless.args[0]
     if isinstance(endless, TooSlow):
         return EndlessAnswerError(
-            f"{host} gave no whole answer within {limits.seconds:g} s; try later, or raise {limits.setting}_SECONDS"
+            f"{host} gave no whole answer within {limits.seconds:g} s; try later, or raise SPSETL_{limits.setting}_SECONDS"
         )
     return BadAnswerError(
         f"{host} gave an answer of more than {limits.size / 1e6:g} MB, as sent or unpacked: see whether that is the "
-        f"appliance, and if so raise {limits.setting}_MEGABYTES"
+        f"appliance, and if so raise SPSETL_{limits.setting}_MEGABYTES"
     )
 
 

@@ -288,5 +288,5 @@ def connect(
         on_quiet=tell_of_quiet_hours,
         on_request=on_request,
         user_agent_suffix=places.token,
-        limits=Limits.of("SPSETL_ANSWER", settings.answer_seconds, settings.answer_megabytes),
+        limits=Limits.of("ANSWER", settings.answer_seconds, settings.answer_megabytes),
     )

@@ -52,7 +52,7 @@ def fetch_trail(
         with _connect(settings) as client, replacing(target) as file:
             # The default needs no parameter, which versions before the other format did not know.
             params = {"format": form} if form != "zat" else None
-            limits = Limits.of("SPSETL_RECORDING", settings.recording_seconds, settings.recording_megabytes)
+            limits = Limits.of("RECORDING", settings.recording_seconds, settings.recording_megabytes)
             download = client.download(trail_path(key), params, file, kind=KIND, limits=limits, advance=advance)
             size = download.received
             requests = client.requests_by_kind[KIND]

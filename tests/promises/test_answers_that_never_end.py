@@ -24,7 +24,7 @@ from spsetl.errors import ApplianceError, BadAnswerError, IncompleteError, Unava
 from spsetl.extract.details import fetch_details
 
 Reply = Callable[[socket.socket, str], None]
-LIMITS = Limits.of("SPSETL_ANSWER", 0.4, 1)
+LIMITS = Limits.of("ANSWER", 0.4, 1)
 HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\n"
 
 
@@ -138,7 +138,7 @@ def test_the_line_names_the_setting() -> None:
     """What is slow or large for a good reason can be allowed."""
     with client_of(trickle) as client, pytest.raises(UnavailableError, match="raise SPSETL_ANSWER_SECONDS"):
         client.get("/api/audit/sessions", kind="list")
-    patient = Limits.of("SPSETL_ANSWER", 60, 1)
+    patient = Limits.of("ANSWER", 60, 1)
     with client_of(send_bomb, patient) as client, pytest.raises(BadAnswerError, match="raise SPSETL_ANSWER_MEGABYTES"):
         client.get("/api/audit/sessions", kind="list")
 
