@@ -67,7 +67,8 @@ def _describe_endless(causes: list[BaseException], host: str) -> SpsetlError | N
     limits = endless.args[0]
     if isinstance(endless, TooSlow):
         return EndlessAnswerError(
-            f"{host} gave no whole answer within {limits.seconds:g} s; try later, or raise SPSETL_{limits.setting}_SECONDS"
+            f"{host} gave no whole answer within {limits.seconds:g} s; "
+            f"try later, or raise SPSETL_{limits.setting}_SECONDS"
         )
     return BadAnswerError(
         f"{host} gave an answer of more than {limits.size / 1e6:g} MB, as sent or unpacked: see whether that is the "
