@@ -111,7 +111,8 @@ def test_chosen_marts_as_csv(copy: Path) -> None:
     with Path("out/dim_users/dim_users.csv").open(encoding="utf-8", newline="") as file:
         found = list(csv.DictReader(file))
     users = ask(copy, "select user_name from mart.dim_users")
-    assert {row["user_name"] for row in found} == {name for (name,) in users}
+    # "; --" would begin a formula where lines are split at semicolons.
+    assert {row["user_name"].replace(";' --", "; --") for row in found} == {name for (name,) in users}
     assert len(found) == len(users)
 
 
