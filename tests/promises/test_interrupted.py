@@ -206,9 +206,9 @@ def test_an_earlier_run_of_this_copy_is_no_other_program(tmp_path: Path) -> None
 
 def test_doctor_looks_at_a_copy_without_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has only the folder learns how the copy is; that no appliance is set is told, and is no failure of it."""
-    with Simulator(World(WorldSpec(sessions=60, days=6))) as simulator:
-        sync(simulator, tmp_path / "copy", details="none")
-        sync(simulator, tmp_path / "copy", details="none", appliance="other", strategy="windows")
+    for name, seed in ((NAME, 1), ("other", 2)):
+        with Simulator(World(WorldSpec(sessions=60, days=6, seed=seed))) as simulator:
+            sync(simulator, tmp_path / "copy", details="none", appliance=name)
     monkeypatch.chdir(tmp_path)
     done = subprocess.run(
         [sys.executable, "-m", "spsetl", "doctor", "--data-dir", "copy", "--json"],
