@@ -199,13 +199,15 @@ def page_of(*keys: str, then: int | None = None) -> dict[str, Any]:
 
 def test_lists_of_policies_are_read_to_their_end() -> None:
     """Should they come in pages, of which no guide speaks."""
-    found = fetch_configuration(configuration([page_of("a", "b", then=1), page_of("c")]), concurrency=2)
+    found = fetch_configuration(configuration([page_of("a", "b", then=1), page_of("c")]), concurrency=2, seal=bytes(32))
     assert [policy.key for policy in found.read["ssh", "connections"]] == ["a", "b", "c"]
     assert found.failures == []
 
 
 def test_a_list_of_policies_that_never_ends_is_as_it_was() -> None:
     """No policy seems to be gone."""
-    found = fetch_configuration(configuration([page_of("a", then=1), page_of("a", then=1)]), concurrency=2)
+    found = fetch_configuration(
+        configuration([page_of("a", then=1), page_of("a", then=1)]), concurrency=2, seal=bytes(32)
+    )
     assert ("ssh", "connections") not in found.read
     assert ["connections" in line for line in found.failures] == [True]

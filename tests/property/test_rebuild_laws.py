@@ -126,7 +126,13 @@ class Copy:
             ("sessions_seen", "sessions_new", "sessions_changed", "sessions_missing", "quarantined"), self.day
         )
         outcome = runs.Outcome(
-            status="done", finished_at=self.now, seconds=1.5, watermark=BEGIN, requests_by_kind={"list": 1}, **numbers
+            status="done",
+            finished_at=self.now,
+            ordered_at=self.now,
+            seconds=1.5,
+            watermark=BEGIN,
+            requests_by_kind={"list": 1},
+            **numbers,
         )
         with self.lake.writer(appliance="sps", run_id=self.run_id, part="run") as writer:
             writer.write({"sync_runs": runs.run_batch(run, outcome)})
