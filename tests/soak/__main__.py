@@ -14,6 +14,7 @@ import stamina
 from tests.soak.bulk import burst, long_events, offset, quiet
 from tests.soak.damage import damage
 from tests.soak.disk import disk
+from tests.soak.hardship import hardship
 from tests.soak.kills import kills
 from tests.soak.moving import growing
 from tests.soak.nights import nights
@@ -22,6 +23,7 @@ from tests.soak.outcome import Outcome, Scenario, Soak, show
 SCENARIOS: dict[str, Scenario] = {
     "kills": kills,
     "nights": nights,
+    "hardship": hardship,
     "burst": burst,
     "growing": growing,
     "offset": offset,
