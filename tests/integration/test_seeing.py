@@ -195,8 +195,8 @@ def test_the_metrics_file_follows_a_success_and_a_failure(
     use(monkeypatch, appliance, metrics_file="m.prom", details="channels")
     assert run(["sync"]) == 0
     good = values(Path("m.prom"))
-    assert good["spsetl_last_run_sessions", "sps", "new", "sync"] == SESSIONS - 1
-    assert good["spsetl_last_run_requests", "sps", "channels", "sync"] == SESSIONS - 1
+    assert good["spsetl_last_run_sessions", "sps", "new", "sync"] == SESSIONS
+    assert good["spsetl_last_run_requests", "sps", "channels", "sync"] == SESSIONS
     assert good["spsetl_warehouse_bytes", "sps"] == Path("data/warehouse.duckdb").stat().st_size
     assert good["spsetl_last_run_success", "sps", "sync"] == 1
     assert good["spsetl_lag_seconds", "sps"] > 0
