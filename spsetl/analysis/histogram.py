@@ -137,7 +137,7 @@ def fetch_histogram(
     population = population_options(start=start, end=end, match=match, appliance=appliance, now=now)
     _check_time_zone(source, time_zone)
     options = {"time_zone": time_zone, "field": field, **population}
-    bins = _fetch_bins(source, bin_size, options, narrow_sessions(q, content))
+    bins = _fetch_bins(source, bin_size, options, narrow_sessions(q, content, now))
     bounds = {"start": write_moment(start), "end": write_moment(end)}
     return Histogram(bin_size=bin_size, field=field, time_zone=time_zone, bins=bins, **bounds)
 

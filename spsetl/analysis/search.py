@@ -64,7 +64,7 @@ def found_sessions(
     population = population_options(start=start, end=end, match=match, appliance=appliance, now=now)
     found = Condition(f"{_IN_RANGE} and ($appliance is null or sessions.appliance = $appliance)", population)
     if q is not None:
-        found &= compile_query(q)
+        found &= compile_query(q, now)
     if content is not None:
         found &= content_condition(content)
     return found

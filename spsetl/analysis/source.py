@@ -48,8 +48,10 @@ def call_macro(
     return source.rows(f"{chosen}from {macro}({arguments})", bound)
 
 
-def narrow_sessions(q: str | None, content: str | None) -> "Condition | None":
+def narrow_sessions(q: str | None, content: str | None, now: datetime | None = None) -> "Condition | None":
     """The condition on sessions that both mean together, see `spsetl.analysis.lucene`; None for no condition.
+
+    `now` is what an expression means by that, None for the moment of the call.
 
     Raises:
         UsageError: One of them cannot be read.
@@ -58,7 +60,7 @@ def narrow_sessions(q: str | None, content: str | None) -> "Condition | None":
         return None
     from spsetl.analysis.lucene import compile_query, content_condition  # noqa: PLC0415 a parser that few questions need
 
-    wanted = [] if q is None else [compile_query(q)]
+    wanted = [] if q is None else [compile_query(q, now)]
     if content is not None:
         wanted.append(content_condition(content))
     return reduce(and_, wanted)

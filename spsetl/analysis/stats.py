@@ -143,7 +143,7 @@ def fetch_stats(
         raise UsageError(f"size must be at least 1, not {size}")
     population = population_options(start=start, end=end, match=match, appliance=appliance, now=now)
     options = {"sub_field": sub_field, "size": size, **population}
-    _, rows = call_macro(source, "session_stats", field, options, narrow_sessions(q, content))
+    _, rows = call_macro(source, "session_stats", field, options, narrow_sessions(q, content, now))
     others = rows[0][2] if rows else 0
     return Stats(field=field, sub_field=sub_field, size=size, others=others, items=tuple(_items(rows)))
 

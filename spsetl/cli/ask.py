@@ -61,8 +61,7 @@ def stats(
             q=q,
             content=content,
         )
-        if content is not None:
-            _say_what_is_searched(warehouse, q, start=start, end=end, match=match)
+        _say_notices(warehouse, q, content, start=start, end=end, match=match)
     _show(format, answer.columns, answer.rows, answer.as_json)
 
 
@@ -108,15 +107,17 @@ def histogram(
             q=q,
             content=content,
         )
-        if content is not None:
-            _say_what_is_searched(warehouse, q, start=start, end=end, match=match)
+        _say_notices(warehouse, q, content, start=start, end=end, match=match)
     _show(format, answer.columns, answer.rows, answer.as_json)
 
 
-def _say_what_is_searched(warehouse: Warehouse, q: str | None, **population: Any) -> None:
-    from spsetl.analysis.lucene import content_notice  # noqa: PLC0415 a parser that few questions need
+def _say_notices(warehouse: Warehouse, q: str | None, content: str | None, **population: Any) -> None:
+    if q is None and content is None:
+        return
+    from spsetl.analysis.lucene import notices  # noqa: PLC0415 a parser that few questions need
 
-    complain(content_notice(warehouse, q, **population))
+    for line in notices(warehouse, q, content, **population):
+        complain(line)
 
 
 def _show(form: Form, columns: Sequence[str], rows: Iterable[Sequence[Any]], whole: Any) -> None:

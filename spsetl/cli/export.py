@@ -7,8 +7,7 @@ from typing import Annotated, Any, BinaryIO, Final, Literal
 
 from cyclopts import Parameter
 
-from spsetl.analysis.lucene import Condition
-from spsetl.analysis.lucene.content import content_notice
+from spsetl.analysis.lucene import Condition, notices
 from spsetl.analysis.search import found_sessions
 from spsetl.analysis.source import Match, check_choice
 from spsetl.cli.files import NewFiles, check_not_the_copy, write_error
@@ -90,8 +89,8 @@ def export(
     is_restricted = any(given is not None for given in (q, start, end, content))
     found = found_sessions(q, start=start, end=end, match=match, content=content) if is_restricted else None
     with open_warehouse(data_dir, limits=Limits(seconds=None)) as warehouse, warehouse.hold() as edition:
-        if content is not None:
-            _say(content_notice(edition, q, start=start, end=end, match=match))
+        for line in notices(edition, q, content, start=start, end=end, match=match):
+            _say(line)
         chosen = _choose(_fetch_marts(edition), marts)
         counts = _write(edition, chosen, found, folder, format, raw=raw)
     for mart in chosen:

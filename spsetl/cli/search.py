@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from spsetl.analysis.lucene.content import content_notice
+from spsetl.analysis.lucene import notices
 from spsetl.analysis.search import COLUMNS, SORT, Question, ask_search, count_found, found_sessions
 from spsetl.analysis.source import Match, check_appliance
 from spsetl.cli.options import DataOptions
@@ -56,9 +56,8 @@ def search(
     question = ask_search(found, columns=_names(columns), sort=_names(sort), limit=limit or None)
     with open_warehouse(settings.data_dir, limits=Limits.of(settings)) as warehouse, warehouse.hold() as edition:
         check_appliance(edition, appliance)
-        if content is not None:
-            notice = content_notice(edition, q, start=start, end=end, match=match, appliance=appliance)
-            print(notice, file=sys.stderr, flush=True)
+        for line in notices(edition, q, content, start=start, end=end, match=match, appliance=appliance):
+            print(line, file=sys.stderr, flush=True)
         count = write_answer(edition, question.sql, question.parameters, output, settings.data_dir)
         if limit and count == limit:
             _say_what_is_left(edition, count_found(found), limit)

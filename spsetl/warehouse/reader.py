@@ -1,5 +1,6 @@
 """The published warehouse for those who ask: read-only, and always the newest that was published."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from spsetl.analysis.histogram import BinSize, fetch_histogram
 from spsetl.analysis.search import COLUMNS, SORT, ask_search, found_sessions
-from spsetl.analysis.source import Match, check_appliance
+from spsetl.analysis.source import Match, check_appliance, narrow_sessions
 from spsetl.analysis.stats import DEFAULT_SIZE, fetch_stats
 from spsetl.analysis.times import Moment
 from spsetl.errors import StorageError, UsageError
@@ -17,10 +18,18 @@ from spsetl.warehouse.edition import Edition, Limits, Parameters
 if TYPE_CHECKING:
     import pandas as pd
 
+    from spsetl.analysis.lucene import Condition
+
 FILE_NAME: Final = "warehouse.duckdb"
 
 
 DEFAULT_LIMITS: Final = Limits()
+
+
+def _warn(found: "Condition | None") -> None:
+    """Say in a notebook what is easily meant otherwise than it is read."""
+    if found is not None and found.note:
+        warnings.warn(found.note, UserWarning, stacklevel=3)
 
 
 def open_warehouse(path: str | Path, *, limits: Limits = DEFAULT_LIMITS) -> "Warehouse":
@@ -103,12 +112,9 @@ class Warehouse:
         One row per session, its columns as asked for.
         """
         check_appliance(self, appliance)
-        question = ask_search(
-            found_sessions(q, start=start, end=end, match=match, content=content, appliance=appliance),
-            columns=columns,
-            sort=sort,
-            limit=limit,
-        )
+        found = found_sessions(q, start=start, end=end, match=match, content=content, appliance=appliance)
+        question = ask_search(found, columns=columns, sort=sort, limit=limit)
+        _warn(found)
         return self.sql(question.sql, question.parameters)
 
     def stats(
@@ -130,6 +136,7 @@ class Warehouse:
         (`sub_value, sub_count, sub_others` too).
         """
         check_appliance(self, appliance)
+        _warn(narrow_sessions(q, None))
         return fetch_stats(
             self,
             field,
@@ -162,6 +169,7 @@ class Warehouse:
         `active_count`.
         """
         check_appliance(self, appliance)
+        _warn(narrow_sessions(q, None))
         return fetch_histogram(
             self,
             bin_size,

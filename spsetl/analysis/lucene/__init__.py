@@ -9,6 +9,6 @@ side are alternatives, as in the guide's `protocol:(ssh rdp)`; `+` is a must, `-
 
 from spsetl.analysis.lucene.compiler import compile_query
 from spsetl.analysis.lucene.condition import Condition
-from spsetl.analysis.lucene.content import content_condition, content_notice
+from spsetl.analysis.lucene.content import content_condition, content_notice, notices
 
-__all__ = ["Condition", "compile_query", "content_condition", "content_notice"]
+__all__ = ["Condition", "compile_query", "content_condition", "content_notice", "notices"]

@@ -3,8 +3,10 @@
 import re
 from typing import Any, Final
 
+from spsetl.analysis.lucene.comparing import holds
 from spsetl.analysis.lucene.compiler import compile_query
-from spsetl.analysis.lucene.condition import Condition, Values, all_of
+from spsetl.analysis.lucene.condition import Condition, Values
+from spsetl.analysis.lucene.places import find_field
 from spsetl.analysis.source import RowSource, population_options
 from spsetl.errors import UsageError
 from spsetl.schema import FETCHED
@@ -13,9 +15,6 @@ _NOTICE: Final = (
     "--content searches the commands, window titles and alerts that the copy holds, not the recorded screen"
 )
 _WORDS: Final = re.compile(r'"([^"]+)"|([^\s"]+)')
-# A line apart, so that what stands in quotes is found in the one or in the other.
-_TEXT: Final = "lower(coalesce(own.{0}, '') || chr(10) || coalesce(own.{1}, ''))"
-_TABLES: Final = {"events": ("action", "content"), "alerts": ("matched_action", "matched_content")}
 
 
 def content_condition(text: str) -> Condition:
@@ -30,13 +29,19 @@ def content_condition(text: str) -> Condition:
     if not words:
         raise UsageError('the text of --content is empty: write for example --content "rm -rf"')
     values = Values("c")
-    names = [values.bind(word) for word in words]
-    found = " union all ".join(
-        f"select (own.appliance, own.session_key) from {table} as own where "  # noqa: S608 tables of our own
-        + all_of([f"contains({_TEXT.format(*columns)}, lower({name}))" for name in names])
-        for table, columns in _TABLES.items()
-    )
-    return values.condition(f"(sessions.appliance, sessions.session_key) in ({found})")
+    return values.condition(find_field("content", 0).passing(holds(words, values), values))
+
+
+def notices(source: RowSource, q: str | None, content: str | None, **population: Any) -> list[str]:
+    """The lines that whoever asks this has to read beside the answer, see `Condition.note` and `content_notice`.
+
+    Raises:
+        UsageError: As `content_notice`.
+    """
+    wanted = Condition("true") if q is None else compile_query(q, population.get("now"))
+    asks_content = content is not None or wanted.asks_content
+    about_content = content_notice(source, q, **population) if asks_content else ""
+    return [line for line in (wanted.note, about_content) if line]
 
 
 def content_notice(source: RowSource, q: str | None = None, **population: Any) -> str:
@@ -52,7 +57,9 @@ def content_notice(source: RowSource, q: str | None = None, **population: Any) -
     """
     unset: dict[str, Any] = {"start": None, "end": None, "match": "started", "appliance": None, "now": None}
     options = population_options(**unset | population)
-    wanted = Condition("true") if q is None else compile_query(q)
+    wanted = Condition("true") if q is None else compile_query(q, population.get("now"))
+    if wanted.asks_content:  # those that it finds have content
+        wanted = Condition("true")
     _, [(missing, whole)] = source.rows(
         "select count(*) filter (events_status is distinct from $fetched), count(*) from sessions "  # noqa: S608
         "where is_in_range(sessions.start_time, sessions.end_time, $match, $start_at, $end_at, $now_at) "

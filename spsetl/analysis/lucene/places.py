@@ -1,20 +1,22 @@
 """Where the values of a field stand in the copy: in a column, in rows of their own, or in JSON."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from typing import Final
 
 from spsetl.analysis.fields import known_fields
-from spsetl.analysis.lucene.comparing import NEVER, Test
-from spsetl.analysis.lucene.condition import Values, any_of
+from spsetl.analysis.lucene.comparing import NEVER
+from spsetl.analysis.lucene.condition import ADDRESS, CONTENT, Sort, Test, Values, any_of
 from spsetl.errors import UsageError
 from spsetl.schema import LIST_FIELDS, SCORE_DETAILS, SESSIONS, Column, Kind
 
 ANY: Final = "*"
 _EXTRA: Final = "extra"
-_PORT: Final = "port"
+# What else the guides call a field, and what people do.
+_ALSO: Final = {"port": "server.port", "key": "session_key", "score": "analytics.score.aggregated"}
+_CONTENTS: Final = {"events": ("action", "content"), "alerts": ("matched_action", "matched_content")}
 # A list of sessions never says these without being asked, so that a word without a field does not look there.
 _UNLISTED: Final = frozenset({"revision", "hidden", "phantom"})
 
@@ -24,12 +26,12 @@ class ColumnPlace:
     """A column of `sessions`."""
 
     name: str
-    kind: Kind
+    sort: Sort
 
     def passing(self, test: Test, _: Values) -> str:
         """Whether the value passes; one that is not there does not."""
         column = f'sessions."{self.name}"'
-        passes = test(column, self.kind)
+        passes = test(column, self.sort)
         return NEVER if passes == NEVER else f"({column} is not null and {passes})"
 
 
@@ -79,15 +81,39 @@ class JsonPlace:
         )
 
 
-Place = ColumnPlace | ListPlace | ScorePlace | JsonPlace
+@dataclass(frozen=True)
+class ContentPlace:
+    """Columns of the details that say what was done in a session; their texts stand a line apart."""
+
+    table: str
+    columns: tuple[str, ...]
+
+    def passing(self, test: Test, values: Values) -> str:
+        """Whether one of the rows passes."""
+        values.asks_content = True
+        names = ", ".join(f"own.{name}" for name in self.columns)
+        return _owned(self.table, f"coalesce({names}) is not null and {test(f'concat_ws(chr(10), {names})', CONTENT)}")
+
+
+@dataclass(frozen=True)
+class Anywhere:
+    """Every value that the appliance lists of a session; all words that look there share one look, see `find_words`."""
+
+    def passing(self, test: Test, values: Values) -> str:
+        """Whether one of the values passes."""
+        values.anywhere.append(test)
+        return f"coalesce(words.word{len(values.anywhere)}, false)"
+
+
+Place = ColumnPlace | ListPlace | ScorePlace | JsonPlace | ContentPlace | Anywhere
 
 
 @dataclass(frozen=True)
 class Field:
-    """A field of an expression. Several kinds of values have only their text in common; then `kind` is None."""
+    """A field of an expression. Several sorts of values have only their text in common; then `sort` is None."""
 
     name: str
-    kind: Kind | None
+    sort: Sort | None
     places: tuple[Place, ...]
 
     def passing(self, test: Test, values: Values) -> str:
@@ -96,18 +122,47 @@ class Field:
         return any_of([part for part in parts if part != NEVER])
 
 
-@cache
 def everything() -> Field:
-    """What a word without a field looks at: every value that the appliance lists of a session."""
-    columns = [column for column in SESSIONS.columns if column.path and column.path not in _UNLISTED]
-    plain = (_place(column) for column in columns if column.path not in LIST_FIELDS)
-    return Field(ANY, None, (*plain, ListPlace(None), ScorePlace(None), JsonPlace(_EXTRA)))
+    """What a word without a field looks at."""
+    return Field(ANY, None, (Anywhere(),))
 
 
-def find_field(name: str, where: str) -> Field:
+def find_words(sql: str, tests: Sequence[Test]) -> str:
+    """A condition with words without a field, which looks at each value once, however many the words are."""
+    looks = []
+    for sort, source in _everywhere():
+        passes = [test("own.value", sort) for test in tests]
+        if any(one != NEVER for one in passes):
+            said = ", ".join(f"{one} as word{number}" for number, one in enumerate(passes, 1))
+            found = f"select own.appliance, own.session_key, {said} from ({source}) as own"  # noqa: S608 names of the schema
+            looks.append(f"{found} where own.value is not null")
+    said = ", ".join(f"bool_or(word{number}) as word{number}" for number in range(1, len(tests) + 1))
+    words = f"select appliance, session_key, {said} from ({' union all '.join(looks)}) group by appliance, session_key"  # noqa: S608 ours
+    return (
+        "(sessions.appliance, sessions.session_key) in (select (sessions.appliance, sessions.session_key) "  # noqa: S608 ours
+        f"from sessions left join ({words}) as words using (appliance, session_key) where {sql})"
+    )
+
+
+def _everywhere() -> Iterator[tuple[Sort, str]]:
+    """Every value that the appliance lists of a session: by sort, a question for `appliance, session_key, value`."""
+    keys = "select sessions.appliance, sessions.session_key"
+    by_sort: dict[Sort, list[str]] = {}
+    for column in SESSIONS.columns:
+        if column.name == _EXTRA or (column.path and column.path not in {*_UNLISTED, *LIST_FIELDS}):
+            by_sort.setdefault(_sort(column), []).append(f'sessions."{column.name}"')
+    for name in by_sort.pop(Kind.JSON):
+        yield Kind.JSON, f"{keys}, leaf.atom ->> '$' as value from sessions, json_tree({name}) as leaf"
+    for sort, names in by_sort.items():
+        yield sort, f"{keys}, unnest([{', '.join(names)}]) as value from sessions"
+    yield Kind.TEXT, "select appliance, session_key, value from session_lists"
+    yield Kind.DOUBLE, "select appliance, session_key, score as value from session_scores"
+
+
+def find_field(name: str, at: int) -> Field:
     """The field of that name: of the API in any spelling, of `sessions`, or an object with all that is below it.
 
-    `extra.a.b` is what the appliance calls `a.b` and no column holds.
+    `extra.a.b` is what the appliance calls `a.b` and no column holds; `content` is what was done in the session.
 
     Raises:
         UsageError: There is none; the message names the nearest.
@@ -121,15 +176,16 @@ def find_field(name: str, where: str) -> Field:
     nearest = get_close_matches(name, known_fields(), n=1)
     hint = f"did you mean {nearest[0]!r}? " if nearest else ""
     raise UsageError(
-        f"unknown field {name!r}{where} of q: {hint}(what no column holds is asked for as {_EXTRA}.{name})"
+        f"unknown field {name!r} at position {at + 1} of q: {hint}"
+        f"(what no column holds is asked for as {_EXTRA}.{name})"
     )
 
 
 def _spellings(name: str) -> Iterator[str]:
     """The name, and what older versions and the guides' older chapters mean by it."""
     yield name
-    if name == _PORT:
-        yield "server.port"
+    if name in _ALSO:
+        yield _ALSO[name]
     bare = "" if name == "psm" else name.removeprefix("psm.")
     yield f"psm.{bare}"
     yield f"recording.{bare}".rstrip(".")
@@ -138,8 +194,14 @@ def _spellings(name: str) -> Iterator[str]:
 def _field(name: str, spelling: str) -> Field | None:
     column = _columns().get(spelling)
     if column is not None:
-        place = _place(column)
-        return Field(name, column.kind, (place,))
+        return Field(name, _sort(column), (_place(column),))
+    contents = [
+        ContentPlace(table, tuple(found))
+        for table, columns in _CONTENTS.items()
+        if (found := [each for each in columns if spelling.removeprefix("psm.") in {"content", f"{table}.{each}"}])
+    ]
+    if contents:
+        return Field(name, CONTENT, tuple(contents))
     for owner, parts in _below(spelling):
         return Field(name, Kind.JSON, (JsonPlace(owner, parts),))
     head, _, algorithm = spelling.partition(f"{SCORE_DETAILS}.")
@@ -177,7 +239,11 @@ def _columns() -> dict[str, Column]:
 def _place(column: Column) -> Place:
     if column.path in LIST_FIELDS:
         return ListPlace(column.path)
-    return JsonPlace(column.name) if column.kind is Kind.JSON else ColumnPlace(column.name, column.kind)
+    return JsonPlace(column.name) if column.kind is Kind.JSON else ColumnPlace(column.name, _sort(column))
+
+
+def _sort(column: Column) -> Sort:
+    return ADDRESS if column.path.endswith(".ip") else column.kind
 
 
 def _owned(table: str, condition: str) -> str:
