@@ -41,6 +41,8 @@ _BARE: Final = {
     "server_username": "user.server_username",
     "gateway_username": "user.gateway_username",
     "port": "server.port",
+    "score": "analytics.score.aggregated",
+    "session_key": "key",
     **{name: f"recording.{name}" for name in ("archived", "auth_method", "channel_policy", "connection_policy",
         "connection_policy_id", "content_reference_id", "index_status", "network_id", "session_id")},
 }  # fmt: skip
@@ -72,6 +74,11 @@ def is_known(path: str) -> bool:
 def is_number(path: str) -> bool:
     """True for a field whose values are numbers."""
     return path in NUMBERS or path.startswith(_PATTERNS)
+
+
+def is_address(path: str) -> bool:
+    """True for a field whose values are IP addresses."""
+    return path.endswith((".ip", ".client_ip_address"))
 
 
 def value_at(document: dict[str, Any], path: str, missing: Any = None) -> Any:

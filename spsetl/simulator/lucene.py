@@ -11,10 +11,17 @@ from spsetl.simulator.answers import ApiError
 from spsetl.simulator.fields import canonical
 
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
-# What is quoted or escaped is left alone; of a range, the ends that are bare and hold a colon are to be quoted.
-_RANGE: Final = re.compile(
-    r'"(?:\\.|[^"\\])*"|\\.|(?P<open>[\[{])\s*(?P<low>"[^"]*"|[^\s"]+)\s+TO\s+(?P<high>"[^"]*"|[^\s"\]}]+)\s*(?P<close>[\]}])',
-    re.DOTALL,
+_JOINTS: Final = {"&&": "AND", "||": "OR"}
+# What is quoted or escaped is left alone. The operators have a second spelling, which the parser lacks. Of a range, the
+# ends that are bare and hold a colon are to be quoted.
+_WRITTEN: Final = re.compile(
+    r"""
+    "(?:\\.|[^"\\])*" | \\.
+    | (?<![^\s()])(?P<joint>&&|\|\|)(?=[\s()])
+    | (?P<not>!)
+    | (?P<open>[\[{])\s*(?P<low>"[^"]*"|[^\s"]+)\s+TO\s+(?P<high>"[^"]*"|[^\s"\]}]+)\s*(?P<close>[\]}])
+    """,
+    re.DOTALL | re.VERBOSE,
 )
 
 
@@ -25,7 +32,7 @@ def parse_query(text: str) -> tree.Item:
         ApiError: 400 InvalidQuery, it does not parse or is empty.
     """
     try:
-        root = parse(_RANGE.sub(_with_quoted_times, text))
+        root = parse(_WRITTEN.sub(_as_parser_has_it, text))
     except ParseError as error:
         raise ApiError(400, "InvalidQuery", "The requested filter is invalid.", {"q": str(error)}) from error
     if root is None:
@@ -33,8 +40,10 @@ def parse_query(text: str) -> tree.Item:
     return root
 
 
-def _with_quoted_times(found: re.Match[str]) -> str:
-    """A range's ends need no quotes in Lucene, but the parser takes the colon of `+02:00` for that of a field."""
+def _as_parser_has_it(found: re.Match[str]) -> str:
+    """Operators by name; a range with quotes, as the parser takes the colon of `+02:00` for that of a field."""
+    if found["joint"] or found["not"]:
+        return _JOINTS.get(found[0], "NOT ")
     if found["open"] is None:
         return found[0]
     low, high = (f'"{end}"' if ":" in end and not end.startswith('"') else end for end in found.group("low", "high"))

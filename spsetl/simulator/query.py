@@ -1,16 +1,17 @@
 """`q`: Lucene expressions as predicates over one document ("Searching in the session database", ?q)."""
 
 import re
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from luqum import tree
 
 from spsetl.simulator.answers import ApiError, invalid_value
-from spsetl.simulator.fields import BOOLEANS, DATES, canonical, is_number, scalars
+from spsetl.simulator.fields import BOOLEANS, DATES, canonical, is_address, is_number, scalars
 from spsetl.simulator.lucene import field_of, parse_query, unescape, without_escaped, word_of
-from spsetl.simulator.ranges import Span, first_of, last_of, read_time, refuse_date_ranges, split_starts
+from spsetl.simulator.ranges import Span, first_of, last_of, read_time, refuse_date_ranges, resolve_now, split_starts
 from spsetl.simulator.times import parse_time
 
 # Gives the value of a field of one document; "*" gives the whole document.
@@ -18,6 +19,7 @@ Getter = Callable[[str], Any]
 Predicate = Callable[[Getter], bool]
 
 _ANY = "*"
+_JOINTS = {tree.AndOperation: "AND", tree.OrOperation: "OR", tree.UnknownOperation: ""}
 _WILDCARDS = re.compile(r"\\(.)|([*?])", re.DOTALL)
 
 
@@ -29,7 +31,13 @@ class Query(NamedTuple):
 
 
 def read_query(
-    text: str, *, date_ranges: bool = True, bare_star: bool = True, matching_all: bool = True, bare_not: bool = True
+    text: str,
+    *,
+    now: int | None = None,
+    date_ranges: bool = True,
+    bare_star: bool = True,
+    matching_all: bool = True,
+    bare_not: bool = True,
 ) -> Query:
     """An expression taken apart, for a list that is sorted by start_time; means the same as `compile_query`.
 
@@ -37,6 +45,8 @@ def read_query(
         ApiError: as `compile_query`; and 400 InvalidQuery for a range of dates where those are not taken.
     """
     root = parse_query(text)
+    if now is not None:
+        resolve_now(root, now)
     if not date_ranges:
         refuse_date_ranges(root)
     _refuse_everything(root, bare_star=bare_star, matching_all=matching_all)
@@ -62,7 +72,7 @@ def compile_query(text: str) -> Predicate:
     """The predicate that an expression means.
 
     Words match a whole value, whatever the case; words side by side are alternatives, as the guide's
-    `protocol:(ssh rdp)` has it; `-` and `NOT` beside other words exclude, as in Lucene.
+    `protocol:(ssh rdp)` has it; operators join them as in Lucene's classic parser.
 
     Raises:
         ApiError: 400 InvalidQuery, or InvalidQueryValue for a value that does not fit its field.
@@ -90,15 +100,31 @@ def _any(parts: list[Predicate]) -> Predicate:
     return lambda get: any(part(get) for part in parts)
 
 
-def _side_by_side(node: tree.Item, field: str) -> Predicate:
-    """Words without an operator: each excluding one excludes, each `+` one is a must, of the others any will do."""
-    musts: list[Predicate] = []
-    others: list[Predicate] = []
+def _clauses(node: tree.Item, joint: str = "") -> Iterator[tuple[str, tree.Item]]:
+    """The clauses in the order in which they are written, each with the operator before it.
+
+    The parser gives AND and OR a precedence, which the classic parser of Lucene lacks.
+    """
+    own = _JOINTS.get(type(node))
+    if own is None:
+        yield joint, node
+        return
     for child in node.children:
-        is_must = isinstance(child, tree.Plus | tree.Not | tree.Prohibit)
-        (musts if is_must else others).append(_predicate(child, field))
-    required = any(isinstance(child, tree.Plus) for child in node.children)
-    return _all(musts if required or not others else [*musts, _any(others)])
+        yield from _clauses(child, joint)
+        joint = own
+
+
+def _joined(node: tree.Item, field: str) -> Predicate:
+    """AND makes musts of both neighbours, NOT excludes, and options matter only where nothing is a must."""
+    musts, excluded, options = list[Predicate](), list[Predicate](), list[Predicate]()
+    clauses = list(_clauses(node))
+    for (joint, clause), (following, _) in zip(clauses, [*clauses[1:], ("", None)], strict=True):
+        if isinstance(clause, tree.Not | tree.Prohibit):
+            kind = excluded
+        else:
+            kind = musts if isinstance(clause, tree.Plus) or "AND" in {joint, following} else options
+        kind.append(_predicate(clause, field))
+    return _all([*musts, *excluded, *([_any(options)] if options and not musts else [])])
 
 
 def _field(node: tree.Item, _: str) -> Predicate:
@@ -166,14 +192,41 @@ def _written(value: Any) -> str:
 def _equals(text: str, field: str) -> Callable[[Any], bool]:
     if field in DATES:
         wanted = read_time(text, field)
-        return lambda value: wanted.ms <= _moment(value) < (wanted.end_ms if wanted.is_date else wanted.ms + 1)
+        return lambda value: wanted.first <= _moment(value) <= wanted.last
     if is_number(field):
         number = _number(text, field)
         return lambda value: _as_number(value) == number
     if field in BOOLEANS and text.casefold() not in {"true", "false"}:
         raise invalid_value(field, text)
     folded = text.casefold()
-    return lambda value: _written(value) == folded
+    block = _block(text, field) if is_address(field) else None
+    if block is None:
+        return lambda value: _written(value) == folded
+    first, last = block
+    return lambda value: first <= _address(value) <= last
+
+
+def _block(text: str, field: str) -> tuple[int, int] | None:
+    """The first and the last address of a network, or of one alone; None for other text."""
+    address, slash, bits = text.partition("/")
+    first = _address(address)
+    if first < 0:
+        return None
+    width = 128 if ":" in address else 32
+    if slash and not (bits.isdecimal() and int(bits) <= width):
+        raise invalid_value(field, text)
+    size = 1 << (width - int(bits) if slash else 0)
+    return first // size * size, first // size * size + size - 1
+
+
+def _address(value: Any) -> int:
+    """An address as a number, IPv4 by what stands for it in IPv6; of what is none, -1."""
+    is_ipv6 = ":" in str(value)
+    try:
+        packed = socket.inet_pton(socket.AF_INET6 if is_ipv6 else socket.AF_INET, str(value))
+    except (OSError, ValueError):
+        return -1
+    return int.from_bytes(packed if is_ipv6 else b"\0" * 10 + b"\xff" * 2 + packed)
 
 
 def _bound(node: tree.Item, field: str, *, is_low: bool, included: bool) -> Callable[[Any], bool]:
@@ -186,6 +239,11 @@ def _bound(node: tree.Item, field: str, *, is_low: bool, included: bool) -> Call
         return _ordered(_moment, end, is_low=is_low, included=True)
     if is_number(field):
         return _ordered(_as_number, _number(text, field), is_low=is_low, included=included)
+    if is_address(field):
+        if _address(text) < 0:
+            raise invalid_value(field, text)
+        within = _ordered(_address, _address(text), is_low=is_low, included=included)
+        return lambda value: _address(value) >= 0 and within(value)
     return _ordered(_written, text.casefold(), is_low=is_low, included=included)
 
 
@@ -220,9 +278,7 @@ _BUILDERS: Final[tuple[tuple[Any, Callable[[tree.Item, str], Predicate]], ...]] 
     (tree.BaseGroup | tree.Boost, lambda node, field: _predicate(node.expr, field)),
     (tree.Not | tree.Prohibit, _not),
     (tree.Plus, lambda node, field: _predicate(node.a, field)),
-    (tree.AndOperation, lambda node, field: _all([_predicate(child, field) for child in node.children])),
-    (tree.OrOperation, lambda node, field: _any([_predicate(child, field) for child in node.children])),
-    (tree.UnknownOperation, _side_by_side),
+    (tree.AndOperation | tree.OrOperation | tree.UnknownOperation, _joined),
     (tree.Phrase, _phrase),
     (tree.Word, _word),
     (tree.Range, _range),

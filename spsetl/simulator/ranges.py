@@ -1,15 +1,18 @@
 """Ranges of dates in `q`: their ends in milliseconds, and those of start_time that a sorted list can be cut by."""
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from luqum import tree
 
 from spsetl.simulator.answers import ApiError, invalid_value
+from spsetl.simulator.dates import read_span
 from spsetl.simulator.fields import DATES
 from spsetl.simulator.lucene import field_of, word_of
-from spsetl.simulator.times import DAY, NEVER, ParsedTime, parse_time
+from spsetl.simulator.times import NEVER, iso
 
+_NOW = re.compile(r'^("?[<>]?=?)now')
 _RANGES = tree.Range | tree.From | tree.To
 
 
@@ -23,34 +26,44 @@ class Span(NamedTuple):
         return Span(max(self.first, other.first), min(self.last, other.last))
 
 
-def read_time(text: str, field: str) -> ParsedTime:
-    """The time that a word stands for.
+def read_time(text: str, field: str) -> Span:
+    """The moments that a word stands for.
 
     Raises:
         ApiError: 400 InvalidQueryValue, it is none.
     """
     try:
-        return parse_time(text)
+        return Span(*read_span(text))
     except ValueError as error:
         raise invalid_value(field, text) from error
 
 
 def first_of(node: tree.Item, field: str, *, included: bool) -> int:
-    """The first millisecond of a range with this low end. An excluded date is excluded to its end."""
+    """The first millisecond of a range with this low end. What is excluded is excluded to its end."""
     text = word_of(node)
     if text == "*":
         return -NEVER
     wanted = read_time(text, field)
-    return wanted.ms if included else wanted.ms + (DAY if wanted.is_date else 1)
+    return wanted.first if included else wanted.last + 1
 
 
 def last_of(node: tree.Item, field: str, *, included: bool) -> int:
-    """The last millisecond of a range with this high end. An included date is included to its end."""
+    """The last millisecond of a range with this high end. What is included is included to its end."""
     text = word_of(node)
     if text == "*":
         return NEVER
     wanted = read_time(text, field)
-    return (wanted.ms + DAY - 1 if wanted.is_date else wanted.ms) if included else wanted.ms - 1
+    return wanted.last if included else wanted.first - 1
+
+
+def resolve_now(node: tree.Item, now: int, field: str = "") -> None:
+    """Has every date that counts from now on count from that moment."""
+    if isinstance(node, tree.SearchField):
+        field = field_of(node)
+    if isinstance(node, tree.Term) and field in DATES:
+        node.value = _NOW.sub(rf"\g<1>{iso(now)}||", node.value)
+    for child in node.children:
+        resolve_now(child, now, field)
 
 
 def refuse_date_ranges(node: tree.Item, field: str = "") -> None:

@@ -19,6 +19,7 @@ Reading = Literal["literal", "overlap"]
 
 _KEPT_RESULTS = 8
 _DIRECT = {"revision", "hidden", "phantom"}
+_KEY = "key"
 
 
 class Filter(NamedTuple):
@@ -123,6 +124,7 @@ class Search:
         quirks = self._quirks
         query = read_query(
             q,
+            now=self.world.now_ms,
             date_ranges=quirks.date_ranges,
             bare_star=quirks.bare_star,
             matching_all=quirks.matching_all,
@@ -134,6 +136,8 @@ class Search:
         return sessions if passes is None else [s for s in sessions if passes(partial(self.value, s))]
 
     def _read(self, session: Session, field: str) -> Any:
+        if field == _KEY:
+            return session.key
         displayed = self.world.displayed(session)
         if field in _DIRECT:
             return getattr(displayed, field)

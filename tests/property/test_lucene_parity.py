@@ -43,6 +43,14 @@ EXPRESSIONS = (
     "NOT deny_reason:* AND recording.index_status:(INDEXED NOT_INDEXED)",
     "active:true OR vault.is_emergency:true",
     'ssh AND "root"^2',
+    "protocol:ssh && !verdict:accept",
+    "protocol:rdp || origin:LOG",
+    "protocol:ssh OR verdict:accept AND origin:LOG",
+    "client.ip:[10.30.7.10 TO 10.30.7.100]",
+    'client.ip:"10.20.0.0/16" AND NOT target.address:10.110.100.32\\/28',
+    "start_time:[2026-10-31||-7d/d TO 2026-10-31||-1d/d}",
+    "end_time:>=2026-11-01||-1w\\/w",
+    "start_time:2026-10 AND score:>50",
 )
 TEXTS = (
     "protocol",
@@ -50,9 +58,7 @@ TEXTS = (
     "user.name",
     "name",
     "gateway_username",
-    "client.address",
     "server.name",
-    "target.ip",
     "psm.connection_policy",
     "channel_policy",
     "recording.verdict",
@@ -64,6 +70,7 @@ TEXTS = (
     "trail_download_link",
     *LIST_FIELDS,
 )
+ADDRESSES = ("client.ip", "server.address", "recording.server_local.ip", "psm.target.address")
 NUMBERS = (
     "duration",
     "port",
@@ -77,6 +84,7 @@ TIMES = ("start_time", "end_time", "creation_time", "psm.archive.date", "vault.c
 TRUTHS = ("active", "hidden", "archived", "analytics.scripted", "vault.is_emergency")
 # Objects: everything below them.
 OBJECTS = ("vault", "log", "user", "recording.audit_trail", "analytics.score.details", "psm.target")
+OPERATORS = (" AND ", " OR ", " ", " AND NOT ", " && ", " || ", " -", " !", " OR NOT ")
 _PROTECTED = re.compile(r'([+\-&|!(){}\[\]^"~*?:\\/<>\s])')
 
 
@@ -97,7 +105,7 @@ class Both:
         """The sessions that the appliance finds, and those that the copy finds; its expression may be another."""
         search = Search(self.simulator.world, Quirks())
         theirs = {session.key for session in search.matches(Filter(q=wanted or q))}
-        condition = compile_query(q)
+        condition = compile_query(q, now=self.simulator.world.now)
         _, rows = self.warehouse.rows(f"select session_key from sessions where {condition.sql}", condition.parameters)
         return theirs, {key for (key,) in rows}
 
@@ -117,7 +125,7 @@ def values_of(world: World) -> dict[str, list[str]]:
     """The values of each field, or one that no session has."""
     search = Search(world, Quirks())
     found = {}
-    for field in (*TEXTS, *NUMBERS, *TIMES):
+    for field in (*TEXTS, *ADDRESSES, *NUMBERS, *TIMES):
         values = (search.value(session, canonical(field)) for session in search.everything())
         found[field] = sorted({str(scalar) for value in values for scalar in scalars(value)}) or ["nothing"]
     return found
@@ -191,7 +199,7 @@ def words(draw: st.DrawFn, values: list[str]) -> str:
     value = draw(st.sampled_from(values))
     value = draw(st.sampled_from([value, value.upper(), value.lower()]))
     way = draw(st.sampled_from(["word", "phrase", "start", "end", "one"]))
-    if way == "phrase" or not value:
+    if way == "phrase" or not value.isprintable() or not value:
         return quoted(value)
     at = draw(st.integers(0, len(value) - 1))
     return {
@@ -213,12 +221,28 @@ def spans(draw: st.DrawFn, values: list[str]) -> str:
     return f"{draw(st.sampled_from('[{'))}{low} TO {high}{draw(st.sampled_from(']}'))}"
 
 
+@st.composite
+def networks(draw: st.DrawFn, values: list[str]) -> str:
+    """A network around one of the values."""
+    bits = draw(st.integers(8, 32))
+    return quoted(f"{draw(st.sampled_from(values))}/{bits}")
+
+
+@st.composite
+def calculated(draw: st.DrawFn) -> str:
+    """A range of times that are worked out."""
+    steps = st.lists(st.sampled_from(["-1M", "-3d", "+36h", "/d", "/w", "/M", "/y", "/h", "+90m", "-20s"]), max_size=3)
+    anchors = st.sampled_from(["now", "now", "2026-10-25||", "2026-10-31T10:30:00+02:00||", "2026-10||"])
+    low, high = (draw(anchors) + "".join(draw(steps)) for _ in range(2))
+    return f"{draw(st.sampled_from('[{'))}{low} TO {high}{draw(st.sampled_from(']}'))}"
+
+
 def joined(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     """Expressions made of others."""
-    several = st.lists(inner, min_size=2, max_size=3)
+    several = st.lists(inner.map(lambda text: f"({text})"), min_size=2, max_size=3)
     return (
-        st.tuples(st.sampled_from([" AND ", " OR ", " ", " AND NOT "]), several).map(lambda pair: pair[0].join(pair[1]))
-        | st.tuples(st.sampled_from(["NOT ", "-", "+", ""]), inner).map(lambda pair: f"{pair[0]}({pair[1]})")
+        st.tuples(st.sampled_from(OPERATORS), several).map(lambda pair: pair[0].join(pair[1]))
+        | st.tuples(st.sampled_from(["NOT ", "-", "!", "+", ""]), inner).map(lambda pair: f"{pair[0]}({pair[1]})")
         | inner.map(lambda text: f"({text})")
     )
 
@@ -226,7 +250,7 @@ def joined(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 @st.composite
 def leaves(draw: st.DrawFn, both: Both) -> str:
     """What an expression says of one field, or of none."""
-    field = draw(st.sampled_from([*TEXTS, *NUMBERS, *TIMES, *TRUTHS, *OBJECTS, ""]))
+    field = draw(st.sampled_from([*TEXTS, *ADDRESSES, *NUMBERS, *TIMES, *TRUTHS, *OBJECTS, ""]))
     if not field:
         return draw(words(both.values["user.name"]) | st.sampled_from(["*", "*:*", "rdp", "ACC*", "?oot", "h264"]))
     if field in OBJECTS or draw(st.integers(0, 9)) == 0:
@@ -234,6 +258,10 @@ def leaves(draw: st.DrawFn, both: Both) -> str:
     if field in TRUTHS:
         return f"{field}:" + draw(st.sampled_from(["true", "False", "t*", "?alse"]))
     values = both.values[field]
+    if field in ADDRESSES:
+        return f"{field}:{draw(spans(values) | words(values) | networks(values))}"
+    if field in TIMES and draw(st.booleans()):
+        return f"{field}:{draw(calculated())}"
     one = spans(values) | (words(values) if field in TEXTS else st.sampled_from(values).map(quoted))
     return f"{field}:" + draw(one | joined(one).map(lambda text: f"({text})"))
 

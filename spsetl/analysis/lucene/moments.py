@@ -15,8 +15,8 @@ _ISO: Final = re.compile(
     r"(?:[Tt ](\d\d)(?::(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)?(Z|z|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?)?)?)?",
     re.ASCII,
 )
-# What a date or a time leaves out is all of it: 2026-11 is the month.
-_UNITS: Final = ("y", "M", "d", "h", "m", "s", "ms")
+# What is left out is all of it, 2026-11 the month and 10:00 the minute; a time with its seconds is a moment.
+_UNITS: Final = ("y", "M", "d", "h", "m", "ms")
 _SMALLEST: Final = (1, 1, 1, 0, 0, 0)
 # Fewer digits are meant as a date without dashes.
 _UNIX: Final = re.compile(r"-?(0|\d{9,16})(\.\d{1,9})?", re.ASCII)
@@ -80,15 +80,14 @@ def _read(text: str) -> tuple[datetime, str]:
         if not _UNIX.fullmatch(text):
             raise ValueError(text)
         number = float(text)
-        is_seconds = abs(number) < _LARGEST_SECONDS
-        moment = _EPOCH + timedelta(milliseconds=round(number * 1000 if is_seconds else number))
-        return moment, "s" if is_seconds and "." not in text else "ms"
+        milliseconds = round(number * 1000 if abs(number) < _LARGEST_SECONDS else number)
+        return _EPOCH + timedelta(milliseconds=milliseconds), "ms"
     *parts, fraction, zone = iso.groups()
     given = [int(part) for part in parts if part is not None]
     year, month, day, hour, minute, second = *given, *_SMALLEST[len(given) :]
     moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     moment += timedelta(milliseconds=int((fraction or "0").ljust(3, "0")[:3]))
-    return moment - _offset(zone), _UNITS[len(given) - 1 if fraction is None else -1]
+    return moment - _offset(zone), _UNITS[len(given) - 1]
 
 
 def _offset(zone: str | None) -> timedelta:

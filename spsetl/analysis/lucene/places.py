@@ -243,7 +243,7 @@ def _place(column: Column) -> Place:
 
 
 def _sort(column: Column) -> Sort:
-    return ADDRESS if column.path.endswith(".ip") else column.kind
+    return ADDRESS if column.path.endswith((".ip", ".client_ip_address")) else column.kind
 
 
 def _owned(table: str, condition: str) -> str:
