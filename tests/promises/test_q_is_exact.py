@@ -236,6 +236,13 @@ def test_what_is_misread_easily_draws_one_note(
     assert len(warned) == 1
 
 
+def test_content_in_an_expression_says_what_is_searched(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No session of this copy has events, which is said with the answer; not of those alone that are found."""
+    for command in (["search", 'content:"rm -rf"'], ["stats", "protocol", "--q", "NOT content:rm"]):
+        assert run([*command, "--data-dir", str(folder)]) == 0
+        assert f"not the recorded screen; {len(SESSIONS)} of the {len(SESSIONS)} sessions" in capsys.readouterr().err
+
+
 SPAN = timedelta
 DAY = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
 MINUTE = NOW.replace(second=0, microsecond=0)

@@ -18,7 +18,7 @@ _INTEGER: Final = re.compile(r"[+-]?\d{1,38}", re.ASCII)
 # Beyond it, several whole numbers are one in binary.
 _MOST_EXACT: Final = 2**53
 _TRUTHS: Final = {"true": True, "false": False}
-_NETWORK: Final = re.compile(r"[0-9a-fA-F.:]+/\d+", re.ASCII)
+_NETWORK: Final = re.compile(r"[0-9a-fA-F.:]+/.*", re.ASCII | re.DOTALL)
 _IPV4_IN_IPV6: Final = 0xFFFF << 32
 # What the text of such a value can look like at all: nothing else is worth the search.
 _LOOKS: Final[dict[Sort, re.Pattern[str]]] = {
@@ -57,13 +57,15 @@ def equals(word: Word, sort: Sort | None, now: datetime, values: Values) -> Test
         return lambda value, _: f"({value} >= {first} and {value} < {after})"
     if sort in _NUMBERS or sort is Kind.BOOLEAN:
         return _compared("=", values.bind(_truth(word) if sort is Kind.BOOLEAN else _number(word)))
+    if sort == CONTENT and not word.text:
+        raise cannot_read(word.at, "the text to look for is empty")
     if sort == CONTENT:
         return holds([word.text], values)
     same_text = _same_text(word, values)
     if sort is Kind.JSON and _NUMBER.fullmatch(word.text) and abs(_number(word)) < _MOST_EXACT:
         number = values.bind(_number(word))
         return lambda value, found: f"(try_cast({value} as double) = {number} or {same_text(value, found)})"
-    block = _read_block(word) if sort in {ADDRESS, None} else None
+    block = _read_block(word, sort) if sort in {ADDRESS, None} else None
     return same_text if block is None else _inside(block, same_text, values)
 
 
@@ -81,6 +83,8 @@ def within(span: Range, sort: Sort | None, now: datetime, values: Values) -> Tes
     """
     if sort in {None, Kind.BOOLEAN, CONTENT}:
         raise cannot_read(span.at, "a range needs a field before it that holds numbers, times, addresses or text")
+    if sort is Kind.JSON and len({bool(_NUMBER.fullmatch(end.text)) for end in (span.low, span.high) if end}) > 1:
+        raise cannot_read(span.at, "one end of the range is a number, the other is none")
     ends = [
         _bound(end, sort, now, values, is_low=is_low, included=included)
         for end, is_low, included in ((span.low, True, span.with_low), (span.high, False, span.with_high))
@@ -108,7 +112,7 @@ def _bound(word: Word, sort: Sort, now: datetime, values: Values, *, is_low: boo
     if sort in _NUMBERS:
         return _compared(operator, values.bind(_number(word)))
     if sort == ADDRESS:
-        block = _read_block(word)
+        block = _read_block(word, sort)
         if block is None or block[0] != block[1]:
             raise cannot_read(word.at, f"the field holds addresses, and {word.text!r} is none")
         address = values.bind(block[0])
@@ -120,16 +124,18 @@ def _bound(word: Word, sort: Sort, now: datetime, values: Values, *, is_low: boo
     return lambda value, found: f"lower({_text(value, found)}) {operator} lower({same})"
 
 
-def _read_block(word: Word) -> tuple[str, str] | None:
+def _read_block(word: Word, sort: Sort | None) -> tuple[str, str] | None:
     """The first and the last address of a network, or an address twice, as by `as_address`; None for neither."""
     text = word.text
+    is_network = _NETWORK.fullmatch(text)
     try:
-        if _NETWORK.fullmatch(text):
-            network = ip_network(text, strict=False)
-            return _digits(str(network[0])), _digits(str(network[-1]))
-        return (_digits(text),) * 2
+        if not is_network:
+            return (_digits(text),) * 2
+        address, _, bits = text.partition("/")
+        network = ip_network((address, int(bits)), strict=False)
+        return _digits(str(network[0])), _digits(str(network[-1]))
     except ValueError as error:
-        if _NETWORK.fullmatch(text):
+        if is_network and sort == ADDRESS:
             raise cannot_read(word.at, f"{text!r} is no network: write for example 10.0.0.0\\/24") from error
         return None
 

@@ -81,6 +81,8 @@ def parse_expression(text: str) -> Expression:
     """
     if not text.strip():
         raise UsageError("the expression of q is empty: write for example protocol:ssh AND NOT verdict:ACCEPT")
+    if re.search(r"[\ud800-\udfff]", text):
+        raise UsageError("the expression of q is no UTF-8 text")
     parser = _Parser(text)
     root = parser.group("none", 0)
     if parser.next is not None:
@@ -274,5 +276,5 @@ def _too_early(text: str) -> UsageError:
 def _unexpected(text: str, at: int) -> UsageError:
     longest = 20
     shown = repr(text[at:] if len(text) - at <= longest else text[at : at + longest] + "…")
-    hint = 'is a quote open? put " around what holds : / ( ) [ ] { } or blanks, or \\ before each'
+    hint = 'is a quote open? put " around what holds : / + - ! ( ) [ ] { } or blanks, or \\ before each'
     return cannot_read(at, hint, f", from {shown} on")
