@@ -14,7 +14,7 @@ from flows.appliances import load_chosen, name_all, name_of
 from flows.outcomes import describe_gaps, key_of, show_failure, show_sync
 from flows.progress import ShownProgress
 from flows.stopping import ended_soon
-from flows.tasks import THREADS, Tasks, run_all
+from flows.tasks import Tasks, run_all
 from spsetl.analysis.times import read_range, read_start
 from spsetl.errors import IncompleteError, SpsetlError
 from spsetl.settings import Settings
@@ -37,7 +37,7 @@ def backfill_one(settings: Settings, *, start: datetime, end: datetime) -> SyncR
     return report
 
 
-@flow(name="backfill", flow_run_name=name_all, task_runner=THREADS)
+@flow(name="backfill", flow_run_name=name_all)
 def backfill(start: datetime, end: datetime, appliances: list[str] | None = None) -> list[dict[str, Any]]:
     """Read all sessions that started in a range, the newest first, with their details, and publish them.
 

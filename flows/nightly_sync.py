@@ -14,13 +14,13 @@ from flows.appliances import load_chosen, name_all, name_of, name_sync
 from flows.outcomes import describe_gaps, key_of, show_failure, show_sync
 from flows.progress import ShownProgress
 from flows.stopping import ended_soon
-from flows.tasks import THREADS, Tasks, run_all
+from flows.tasks import Tasks, run_all
 from spsetl.errors import ApplianceError, IncompleteError, SpsetlError
 from spsetl.settings import Settings
 from spsetl.sync import SyncReport, run_sync
 
 
-@flow(name="sync-appliance", flow_run_name=name_sync, task_runner=THREADS)
+@flow(name="sync-appliance", flow_run_name=name_sync)
 def sync_appliance(appliance: str, accept_missing: bool = False) -> SyncReport:
     """Bring the copy of one appliance up to date and publish it.
 

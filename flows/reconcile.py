@@ -13,7 +13,7 @@ from flows.appliances import load_chosen, name_all, name_of
 from flows.outcomes import describe_differences, key_of, show_failure, show_reconcile
 from flows.progress import ShownProgress
 from flows.stopping import ended_soon
-from flows.tasks import THREADS, Tasks, run_all
+from flows.tasks import Tasks, run_all
 from spsetl.analysis.times import read_start
 from spsetl.errors import IncompleteError, SpsetlError
 from spsetl.settings import Settings
@@ -35,7 +35,7 @@ def reconcile_one(settings: Settings, *, start: datetime | None, end: datetime |
     return report
 
 
-@flow(name="reconcile", flow_run_name=name_all, task_runner=THREADS)
+@flow(name="reconcile", flow_run_name=name_all)
 def reconcile(
     start: datetime | None = None, end: datetime | None = None, appliances: list[str] | None = None
 ) -> list[dict[str, Any]]:

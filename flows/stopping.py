@@ -12,10 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Any, Final
-
-from prefect.task_runners import ThreadPoolTaskRunner
+from typing import Final
 
 # For Prefect to say how the run ended, and for DuckDB to close its file.
 GRACE: Final = 4.0
@@ -50,21 +47,3 @@ def _wait_and_end(heard: socket.socket, grace: float) -> None:
             if _SIGTERM in numbers:
                 time.sleep(grace)
                 os._exit(128 + signal.SIGTERM)
-
-
-class Threads(ThreadPoolTaskRunner[Any]):
-    """Prefect's threads, which are not waited for when the run is cancelled: so it can say so at once."""
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc_value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Leave the threads alone if what ends the run is no plain error."""
-        if exc_type is not None and not issubclass(exc_type, Exception):
-            self._leave()
-        super().__exit__(exc_type, exc_value, traceback)
-
-    def _leave(self) -> None:
-        executor: Any = self._executor
-        self._executor = None
-        if executor is not None:
-            executor.shutdown(wait=False, cancel_futures=True)

@@ -1,18 +1,14 @@
 """What the flows share: how steps run as tasks, and how a run for several appliances ends."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from prefect import Task, get_run_logger
 from prefect.cache_policies import NO_CACHE
-from prefect.futures import PrefectFuture
-from prefect.task_runners import TaskRunner
 
-from flows.stopping import Threads
 from spsetl.errors import IncompleteError
 from spsetl.settings import Settings
-from spsetl.sync import run_each
+from spsetl.sync import ThreadRunner, run_each
 from spsetl.sync.several import Report
 
 Item = TypeVar("Item")
@@ -20,8 +16,8 @@ Result = TypeVar("Result")
 AnyReport = TypeVar("AnyReport", bound=Report)
 
 
-class Tasks:
-    """Runs each step of a sync as a task of the flow, some at a time."""
+class Tasks(ThreadRunner):
+    """Runs each step of a sync as a task of the flow, in the threads that it would have without Prefect."""
 
     def map(
         self,
@@ -34,17 +30,7 @@ class Tasks:
     ) -> Iterator[Result]:
         """See spsetl.sync.StepRunner. Results are not cached: what is done is known by the warehouse alone."""
         task: Task[..., Any] = Task(step, name=name, cache_policy=NO_CACHE, persist_result=False)
-        running: deque[PrefectFuture[Any]] = deque()
-        try:
-            for item in items:
-                running.append(task.submit(item))
-                if len(running) >= workers:
-                    yield running.popleft().result()
-            while running:
-                yield running.popleft().result()
-        except BaseException:
-            stop()
-            raise
+        return super().map(name, task, items, workers=workers, stop=stop)
 
 
 def run_all(all_settings: Iterable[Settings], run: Callable[[Settings], AnyReport]) -> list[dict[str, Any]]:
@@ -67,8 +53,3 @@ def run_all(all_settings: Iterable[Settings], run: Callable[[Settings], AnyRepor
     if failed:
         raise IncompleteError("; ".join(f"{one.appliance}: {one.error}" for one in failed))
     return [one.report.as_json() for one in done if one.report]
-
-
-# As many as SPSETL_CONCURRENCY can be; how many run at once, the sync itself decides.
-# Prefect's own types do not fit each other here.
-THREADS = cast("TaskRunner[PrefectFuture[Any]]", Threads(max_workers=64))

@@ -73,7 +73,13 @@ def hold_lock(folder: Path) -> Iterator[None]:
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         with storage_errors("write", str(holder)):
             holder.write_text(f"process {os.getpid()} on {socket.gethostname()} since {now}", encoding="utf-8")
-        yield
+        try:
+            yield
+        except (Exception, GeneratorExit, KeyboardInterrupt):
+            raise
+        except BaseException:
+            os.dup(descriptor)  # told to end: its steps may be at work until the process is gone, and so long it holds
+            raise
 
 
 @contextmanager

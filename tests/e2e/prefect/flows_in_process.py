@@ -5,9 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,7 @@ from typing import Any, Final
 import pytest
 import stamina
 
-from spsetl.errors import UsageError
+from spsetl.errors import ApplianceError, UsageError
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
 from tests.oracle import assert_equal_copy
 
@@ -230,6 +231,65 @@ def test_a_cancelled_sync_stops_soon_and_loses_nothing(settings: Any, tmp_path: 
         nightly_sync()
         assert simulator.requests["list"] - listed < listed  # what was merged is not read again
     assert_equal_copy(world, tmp_path / "warehouse.duckdb", appliance="sps")
+
+
+def run_steps(
+    step: Callable[[int], int], items: Iterable[int], *, stop: Callable[[], object], at_end: Callable[[], object]
+) -> list[int]:
+    """The results of steps in their order, run two at a time as the tasks of a flow."""
+    from prefect import flow  # noqa: PLC0415 see above
+
+    from flows.tasks import Tasks  # noqa: PLC0415 see above
+
+    @flow(name="steps")
+    def steps() -> list[int]:
+        try:
+            return list(Tasks().map("step", step, items, workers=2, stop=stop))
+        finally:
+            at_end()
+
+    return steps()
+
+
+def test_results_are_given_as_they_come() -> None:
+    """One long step keeps none waiting, and no more are at work than were asked for."""
+    at_work: set[int] = set()
+    most: list[int] = []
+    others = threading.Event()
+
+    def step(number: int) -> int:
+        at_work.add(number)
+        most.append(len(at_work))
+        if number == 0:
+            assert others.wait(20), "its result was waited for before the others'"
+        if number == 7:
+            others.set()
+        at_work.discard(number)
+        return number
+
+    results = run_steps(step, range(8), stop=threading.Event().set, at_end=list)
+    assert sorted(results) == list(range(8))
+    assert results.index(0) >= 6
+    assert max(most) == 2
+
+
+def test_no_step_is_under_way_after_a_failure() -> None:
+    """The error comes once the other steps, which are told to stop, have ended: then the lock may be let go."""
+    both, told, ended = threading.Barrier(2), threading.Event(), threading.Event()
+    seen: list[bool] = []
+
+    def step(number: int) -> int:
+        both.wait(20)
+        if number == 1:
+            raise ApplianceError("gone")
+        assert told.wait(20)
+        time.sleep(0.3)  # until its next page
+        ended.set()
+        return number
+
+    with pytest.raises(ApplianceError, match="gone"):
+        run_steps(step, range(100), stop=told.set, at_end=lambda: seen.append(ended.is_set()))
+    assert seen == [True]
 
 
 def test_one_command_deploys_everything(monkeypatch: pytest.MonkeyPatch) -> None:
