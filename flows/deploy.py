@@ -3,7 +3,7 @@
     python -m flows.deploy [--cron "15 1 * * *"] [--time-zone Europe/Budapest] [--notify slack-webhook/oncall]
 
 It makes the work pool, deploys `deployments/prefect.yaml`, and makes or changes the automations of
-`deployments/automations/`. The server is the one of PREFECT_API_URL.
+`deployments/automations/`. The server is the one of PREFECT_API_URL, the login that of PREFECT_API_AUTH_STRING.
 """
 
 import os
@@ -16,17 +16,20 @@ from zoneinfo import available_timezones
 import yaml  # type: ignore[import-untyped]
 from cyclopts import App, Parameter
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.events.schemas.automations import Automation, AutomationCore
-from prefect.exceptions import ObjectAlreadyExists
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.workers.process import ProcessWorker
 
-from spsetl.errors import SpsetlError, UsageError
+from spsetl.doctor.scheduler import MAKE_LOGIN, USE_LOGIN, is_open_to_all
+from spsetl.errors import LoginError, SpsetlError, UsageError
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PREFECT_FILE: Final = Path("deployments/prefect.yaml")
 AUTOMATIONS: Final = ROOT / "deployments" / "automations"
 POOL: Final = "spsetl"
+# A run that could name these would run anything as the worker. What runs need is the worker's own environment.
+FIXED: Final = frozenset({"command", "env", "working_dir"})
 _NOTIFY: Final = "send-notification"
 _NOBODY: Final = (
     "warning: nobody hears of a failed night; make a notification block, and deploy again with --notify TYPE/NAME"
@@ -54,30 +57,62 @@ def deploy(
     if time_zone not in available_timezones():
         raise UsageError(f"{time_zone} is no time zone; write for example Europe/Budapest")
     with get_client(sync_client=True) as client:
+        require_login(client)
         block = find_block(client, notify) if notify else None
         make_pool(client)
         deploy_flows({"SPSETL_HOME": str(home), "SPSETL_CRON": cron, "SPSETL_TIME_ZONE": time_zone})
-        told = False
-        for path in sorted(AUTOMATIONS.glob("*.yaml")):
-            told = make_automation(client, yaml.safe_load(path.read_text(encoding="utf-8")), block)
-            print(f"automation {path.stem} deployed, {'notifies' if told else 'notifies nobody'}")
-    if not told:
+        contents = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(AUTOMATIONS.glob("*.yaml"))]
+        told = [make_automation(client, content, block) for content in contents]
+        print(f"automations deployed: {', '.join(content['name'] for content in contents)}")
+    if not any(told):
         print(_NOBODY)
 
 
-def make_pool(client: SyncPrefectClient) -> None:
-    """The work pool, unless it is there: whoever made it or changed it knows why."""
-    pool = WorkPoolCreate(
-        name=POOL,
-        type=ProcessWorker.type,
-        base_job_template=ProcessWorker.get_default_base_job_template(),
-        description="Runs the flows of spsetl, as processes of a worker",
-    )
+def require_login(client: SyncPrefectClient) -> None:
+    """Deploy to no server on which everybody may start what the worker runs.
+
+    Raises:
+        UsageError: It asks for no login.
+        LoginError: It does not take ours.
+    """
+    url = str(client.api_url)
+    if is_open_to_all(url):
+        raise UsageError(f"{url} lets everybody in, who can run programs as the worker: {MAKE_LOGIN}")
     try:
-        client.create_work_pool(pool)
-    except ObjectAlreadyExists:
+        client.api_version()
+    except PrefectHTTPStatusError as error:
+        raise LoginError(f"{url} refuses the login (status {error.response.status_code}): {USE_LOGIN}") from error
+
+
+def make_pool(client: SyncPrefectClient) -> None:
+    """The work pool; in one that is there, what its runs may say of themselves is taken from them, and nothing else."""
+    try:
+        before = client.read_work_pool(POOL).base_job_template
+    except ObjectNotFound:
+        template = fix_template(ProcessWorker.get_default_base_job_template())
+        description = "Runs the flows of spsetl, as processes of a worker"
+        client.create_work_pool(
+            WorkPoolCreate(name=POOL, type=ProcessWorker.type, base_job_template=template, description=description)
+        )
+        print(f"work pool {POOL} made")
         return
-    print(f"work pool {POOL} made")
+    template = fix_template(before)
+    if template != before:
+        client.update_work_pool(POOL, WorkPoolUpdate(base_job_template=template))
+        print(f"work pool {POOL}: its runs cannot name {', '.join(sorted(FIXED))} any more; the worker's own are used")
+
+
+def fix_template(template: dict[str, Any]) -> dict[str, Any]:
+    """The job template without what a run must not say.
+
+    Not even a fixed `env` stays: Prefect's workers lay a run's own over it, whatever the variables are.
+    """
+    configuration, variables = template.get("job_configuration", {}), template.get("variables", {})
+    properties = {name: value for name, value in variables.get("properties", {}).items() if name not in FIXED}
+    return template | {
+        "job_configuration": {name: value for name, value in configuration.items() if name not in FIXED},
+        "variables": variables | {"properties": properties, "additionalProperties": False},
+    }
 
 
 def deploy_flows(variables: dict[str, str]) -> None:
@@ -117,20 +152,20 @@ def find_block(client: SyncPrefectClient, name: str) -> str:
 
 
 def make_automation(client: SyncPrefectClient, content: dict[str, Any], block: str | None) -> bool:
-    """Make or change the automation of this name; whether it notifies anybody.
+    """Make or change the automation of this name; whether somebody is notified.
 
     One that somebody has switched off stays off, and without another block the one that it notifies is kept.
     """
     [before, *_] = [*client.read_automations_by_name(content["name"]), None]
-    block = block or _block_of(before)
+    actions = _actions(content["actions"], block or _block_of(before))
     automation = AutomationCore.model_validate(
-        content | {"actions": _actions(content["actions"], block), "enabled": before.enabled if before else True}
+        content | {"actions": actions, "enabled": before.enabled if before else True}
     )
     if before:
         client.update_automation(before.id, automation)
     else:
         client.create_automation(automation)
-    return block is not None
+    return any(action["type"] == _NOTIFY for action in actions)
 
 
 def _block_of(automation: Automation | None) -> str | None:
@@ -149,4 +184,5 @@ if __name__ == "__main__":
     try:
         app()
     except SpsetlError as error:
-        sys.exit(f"flows.deploy: {error}")
+        print(f"flows.deploy: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -4,12 +4,16 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Final
 
 from spsetl.doctor.deadline import within
 from spsetl.doctor.finding import Finding
+from spsetl.errors import LoginError
 
 NIGHTLY: Final = "nightly-sync/nightly"
+MAKE_LOGIN: Final = "make a login with deployments/make-login.sh .env, and start the server and the worker again"
+USE_LOGIN: Final = "set PREFECT_API_AUTH_STRING to the server's, or run this where its .env lies"
 
 _CHECK: Final = "Prefect"
 _DEPLOY: Final = "deploy it: .venv/bin/python -m flows.deploy"
@@ -62,12 +66,16 @@ def check_prefect(timeout: float, *, is_fresh: bool) -> Iterator[Finding]:
         return
     shown = _without_login(url)
     try:
-        nightly = within(timeout, lambda: fetch_nightly(timeout))
+        nightly, is_open = within(timeout, lambda: (fetch_nightly(timeout), is_open_to_all(url, timeout)))
     except Exception as error:  # noqa: BLE001 - Prefect, httpx and pydantic each have errors of their own
-        text = f"{shown} does not answer as Prefect's API ({_reason(error)})"
-        yield Finding(_CHECK, "red", text, "start the server, or correct PREFECT_API_URL", _UNREACHABLE)
+        yield _judge_failure(shown, error)
         return
-    yield Finding(_CHECK, "green", f"{shown} answers", facts={"url": shown})
+    facts = {"url": shown}
+    if is_open:
+        text = f"{shown} lets everybody in, who can run programs as the worker"
+        yield Finding(_CHECK, "yellow", text, MAKE_LOGIN, facts=facts)
+    else:
+        yield Finding(_CHECK, "green", f"{shown} answers", facts=facts)
     yield judge_nightly(nightly, datetime.now(UTC))
 
 
@@ -104,6 +112,25 @@ def fetch_nightly(timeout: float) -> Nightly | None:
     )
 
 
+def is_open_to_all(url: str, timeout: float | None = None) -> bool:
+    """Whether the server gives answers to whoever asks without a login.
+
+    Raises:
+        Exception: It does not answer.
+    """
+    # A second, and only doctor needs them.
+    from prefect.client.orchestration import SyncPrefectClient  # noqa: PLC0415
+    from prefect.exceptions import PrefectHTTPStatusError  # noqa: PLC0415
+
+    settings = {} if timeout is None else {"timeout": timeout}
+    with SyncPrefectClient(_without_login(url), httpx_settings=settings) as stranger:
+        try:
+            stranger.api_version()
+        except PrefectHTTPStatusError:
+            return False
+    return True
+
+
 def judge_nightly(nightly: Nightly | None, now: datetime) -> Finding:
     """Whether it will be started.
 
@@ -137,6 +164,13 @@ def _check_without(*, is_fresh: bool) -> Finding:
         return Finding(_CHECK, "green", text)
     text = "no server is configured, and no sync of the last night tells of another scheduler"
     return Finding(_CHECK, "yellow", text, "set PREFECT_API_URL, or let cron or a systemd timer run spsetl sync")
+
+
+def _judge_failure(shown: str, error: Exception) -> Finding:
+    if getattr(getattr(error, "response", None), "status_code", None) == HTTPStatus.UNAUTHORIZED:
+        return Finding(_CHECK, "red", f"{shown} refuses the login", USE_LOGIN, LoginError.exit_code)
+    text = f"{shown} does not answer as Prefect's API ({_reason(error)})"
+    return Finding(_CHECK, "red", text, "start the server, or correct PREFECT_API_URL", _UNREACHABLE)
 
 
 def _reason(error: Exception) -> str:

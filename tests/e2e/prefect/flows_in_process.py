@@ -26,6 +26,8 @@ os.environ |= {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     "PREFECT_LOGGING_LEVEL": "WARNING",
+    "PREFECT_SERVER_API_AUTH_STRING": "spsetl:of-the-test",
+    "PREFECT_API_AUTH_STRING": "spsetl:of-the-test",
 }
 ROOT: Final = Path(__file__).parents[2]
 
@@ -290,6 +292,41 @@ def test_no_step_is_under_way_after_a_failure() -> None:
     with pytest.raises(ApplianceError, match="gone"):
         run_steps(step, range(100), stop=told.set, at_end=lambda: seen.append(ended.is_set()))
     assert seen == [True]
+
+
+def test_a_pool_of_before_is_brought_up_to_date(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What a run could say of its program is taken out, also of what was deployed; the rest is its owner's."""
+    from prefect.client.orchestration import get_client  # noqa: PLC0415 see above
+    from prefect.client.schemas.actions import WorkPoolCreate  # noqa: PLC0415 see above
+    from prefect.settings import PREFECT_API_URL  # noqa: PLC0415 see above
+    from prefect.workers.process import ProcessWorker  # noqa: PLC0415 see above
+
+    from flows import deploy  # noqa: PLC0415 see above
+
+    monkeypatch.setenv("PREFECT_API_URL", PREFECT_API_URL.value())
+    old = ProcessWorker.get_default_base_job_template()
+    old["variables"]["properties"]["stream_output"]["default"] = False
+    with get_client(sync_client=True) as client:
+        client.create_work_pool(WorkPoolCreate(name=deploy.POOL, type="process", base_job_template=old))
+        flow = client.create_flow_from_name("nightly-sync")
+        client.create_deployment(
+            flow,
+            "nightly",
+            work_pool_name=deploy.POOL,
+            job_variables={"env": {"PREFECT_LOGGING_EXTRA_LOGGERS": "spsetl"}},
+        )
+        deploy.deploy()
+        assert "cannot name command, env, working_dir any more" in capfd.readouterr().out
+        deploy.deploy()
+        assert "work pool" not in capfd.readouterr().out
+        template = client.read_work_pool(deploy.POOL).base_job_template
+        [deployment] = [one for one in client.read_deployments() if one.name == "nightly"]
+        assert deployment.job_variables == {}
+        assert client.create_flow_run_from_deployment(deployment.id).job_variables == {}
+    assert not deploy.FIXED & {*template["job_configuration"], *template["variables"]["properties"]}
+    assert template["variables"]["properties"]["stream_output"]["default"] is False
 
 
 def test_one_command_deploys_everything(monkeypatch: pytest.MonkeyPatch) -> None:

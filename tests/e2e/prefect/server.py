@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 
 import requests
 
-from tests.e2e.prefect.programs import Program, free_port, wait_for
+from tests.e2e.prefect.programs import ROOT, Program, free_port, run, wait_for
 
 SECONDS_TO_START: Final = 120
 SECONDS_TO_ANSWER: Final = 60
@@ -32,6 +32,14 @@ def bare_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("SPSETL_", "PREFECT_"))}
 
 
+def make_login(path: Path) -> dict[str, str]:
+    """The login that the guides make, as a program is given it."""
+    done = run(ROOT / "deployments" / "make-login.sh", path, environment={"PATH": os.environ["PATH"]})
+    assert done.returncode == 0, done.stderr
+    assert path.stat().st_mode & 0o777 == 0o600
+    return dict(line.split("=", 1) for line in path.read_text(encoding="utf-8").split())
+
+
 class Server:
     """`prefect server start` on a free port, its home and database its own.
 
@@ -45,7 +53,8 @@ class Server:
         self.url = f"http://127.0.0.1:{port}"
         self.home = folder / "home"
         own = {"PREFECT_HOME": str(self.home), "PREFECT_API_URL": f"{self.url}/api"}
-        self.environment = bare_environment() | QUIET | own
+        self.login = make_login(folder / "prefect.env")
+        self.environment = bare_environment() | QUIET | own | self.login
         # By default the server unpacks its UI beside its own code, and two servers would do so at the same time.
         extra = {"PREFECT_UI_STATIC_DIRECTORY": str(folder / "ui")}
         extra |= {"PREFECT_SERVER_DATABASE_CONNECTION_URL": database} if database else {}
@@ -55,6 +64,7 @@ class Server:
             environment=self.environment | extra,
         )
         self._session = requests.Session()
+        self._session.auth = tuple(self.login["PREFECT_API_AUTH_STRING"].split(":"))
 
     def __enter__(self) -> Self:
         self._program.__enter__()
