@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -20,6 +21,7 @@ from spsetl.warehouse.reader import Warehouse, open_warehouse
 from tests.published import publish_sessions
 
 NOW = datetime(2026, 11, 18, 14, 30, 15, 500_000)  # noqa: DTZ001 as the tables hold it
+PAGE = (Path(__file__).parents[2] / "sql" / "Q.md").read_text("utf-8")
 ADDRESSES = (
     *("10.0.0.1", "10.0.0.2", "10.0.0.9", "10.0.0.10", "10.0.0.50", "10.0.0.51", "10.0.0.255", "10.0.1.0", "9.255.0.0"),
     *("192.168.0.7", "255.255.255.255", "0.0.0.1", "fe80::1", "FE80:0:0:0:0:0:0:00ff", "2001:db8::", "2001:db8:0:1::5"),
@@ -335,6 +337,33 @@ def test_addresses_are_read_as_python_reads_them(warehouse: Warehouse, text: str
     _, [(ours,)] = warehouse.rows("select as_address($text)", {"text": text})
     theirs = address_of(text)
     assert ours == (None if theirs is None else f"{theirs:032x}")
+
+
+def examples(name: str) -> list[str]:
+    """The expressions of a table of the page about `q`, in the code of its first column."""
+    table = PAGE.split(f"<!-- {name} -->")[1].split(f"<!-- {name}: end -->")[0]
+    return [found.replace("\\|", "|") for found in re.findall(r"^\| `(.+?)` \|", table, re.MULTILINE)]
+
+
+@pytest.mark.parametrize("q", examples("understood"))
+def test_what_the_page_says_is_understood_is(warehouse: Warehouse, q: str) -> None:
+    """Answered, without a note."""
+    counted(warehouse, q)
+    assert compile_query(q).notes == ()
+
+
+@pytest.mark.parametrize("q", examples("noted"))
+def test_what_the_page_says_draws_a_note_does(warehouse: Warehouse, q: str) -> None:
+    """Answered, with one."""
+    counted(warehouse, q)
+    assert len(compile_query(q).notes) == 1
+
+
+@pytest.mark.parametrize("q", examples("refused"))
+def test_what_the_page_says_is_refused_is(q: str) -> None:
+    """With its position."""
+    with pytest.raises(UsageError, match="at position"):
+        compile_query(q)
 
 
 def leaves() -> st.SearchStrategy[tuple[str, Callable[[Row], bool]]]:
