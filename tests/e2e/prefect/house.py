@@ -73,6 +73,11 @@ class House:
         assert done.returncode == 0, done.stderr
         return orjson.loads(done.stdout)
 
+    def examine(self, environment: dict[str, str]) -> dict[str, Json]:
+        """What doctor finds in an environment, by its checks; some may be red."""
+        done = run(sys.executable, "-m", "spsetl", "doctor", "--json", environment=environment)
+        return {one["check"]: one for one in orjson.loads(done.stdout)["checks"]}
+
     @contextmanager
     def worker(self) -> Iterator[Program]:
         """`prefect worker start`, until the block ends."""
@@ -140,8 +145,9 @@ class House:
         return hashlib.sha256((self.data / "warehouse.duckdb").read_bytes()).hexdigest()
 
     def syncs(self) -> list[tuple[Any, ...]]:
-        """Kind, status, begin and end of each run that the copy knows of."""
-        return ask(self.data, "select kind, status, started_at, finished_at from sync_runs order by started_at")
+        """Kind, status, begin and end of each run that the copy knows the end of."""
+        ended = "from sync_runs where finished_at is not null order by started_at"
+        return ask(self.data, f"select kind, status, started_at, finished_at {ended}")
 
 
 def once(moment: datetime) -> str:

@@ -4,19 +4,23 @@ Run by `make e2e`, in this order.
 """
 
 import os
+import signal
+import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import pytest
+import requests
 
 from tests.e2e.prefect.browser import BROWSER, draw_page, read_page
 from tests.e2e.prefect.house import BACKFILL, NIGHTLY, SECONDS_FOR_A_RUN, SECONDS_FOR_THE_SCHEDULER, House, house
 from tests.e2e.prefect.postgres import why_not
-from tests.e2e.prefect.programs import is_running, processes_with, wait_for
+from tests.e2e.prefect.programs import is_running, processes_with, run, wait_for
 from tests.syncing import NAME
 
 DEPLOYMENTS: Final = {"nightly", "weekly-reconcile", "monthly-report", "backfill"}
@@ -25,6 +29,20 @@ SECONDS_TO_CANCEL: Final = 10
 SECONDS_TO_SAY_SO: Final = 30  # Prefect first looks in a process of its own whether there are hooks to call
 SECONDS_TO_NOTIFY: Final = 30
 SLOW: Final = 0.3  # seconds that each answer takes while something is to happen in the middle of a run
+SECONDS_OF_SILENCE: Final = 15  # after which a run is taken for stuck here; more than it takes to be under way
+# One path of each kind of thing that a stranger must neither see nor change.
+PATHS: Final = (
+    ("GET", "/admin/version"),
+    ("POST", "/flow_runs/filter"),
+    ("POST", "/flow_runs/"),
+    ("POST", "/deployments/filter"),
+    ("POST", "/deployments/"),
+    ("POST", "/block_documents/filter"),
+    ("GET", "/work_pools/spsetl"),
+    ("PATCH", "/work_pools/spsetl"),
+    ("POST", "/logs/filter"),
+    ("POST", "/variables/filter"),
+)
 LOCKED: Final = "another sync holds"
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -57,6 +75,25 @@ class Nights:
 
     database: str
 
+    def test_nobody_is_let_in_without_the_login(self, home: House) -> None:
+        """401 for whatever is asked and however, nothing for pages of others, and each program says what is wrong."""
+        api = f"{home.server.url}/api"
+        for login in (None, ("spsetl", "guessed"), ("spsetl", "")):
+            for method, path in PATHS:
+                asked = requests.request(method, api + path, json={}, auth=login, timeout=30)
+                assert asked.status_code == HTTPStatus.UNAUTHORIZED, path
+        assert requests.get(f"{api}/health", timeout=30).ok
+        for page, allowed in (("http://127.0.0.1:4200", True), ("https://pages.example.com", False)):
+            ask = {"Origin": page, "Access-Control-Request-Method": "POST"}
+            told = requests.options(f"{api}/flow_runs/filter", headers=ask, timeout=30).headers
+            assert (told.get("Access-Control-Allow-Origin") == page) is allowed
+            assert told.get("Access-Control-Allow-Origin") != "*"
+        stranger = {name: value for name, value in home.environment.items() if name not in home.server.login}
+        done = run(sys.executable, "-m", "flows.deploy", environment=stranger)
+        assert (done.returncode, done.stdout) == (4, "")
+        assert "PREFECT_API_AUTH_STRING" in done.stderr.splitlines()[-1]
+        assert home.examine(stranger)["Prefect"]["found"].endswith("refuses the login")
+
     def test_the_deploy_command_can_be_repeated(self, deployed: House) -> None:
         """Deployed again for another hour, there is one of each: deployments, schedules, automations."""
 
@@ -87,6 +124,9 @@ class Nights:
         wait_for(lambda: len(nights()) > 1, "the scheduler makes runs", seconds=SECONDS_FOR_THE_SCHEDULER)
         assert {(one.hour, one.minute) for one in nights()} == {(int(hour), int(minute))}
         assert {later.date() - earlier.date() for earlier, later in pairwise(nights())} == {timedelta(days=1)}
+        found = deployed.examine(deployed.environment)
+        assert found["Prefect"]["state"] == "green"
+        assert "is due at" in found["nightly schedule"]["found"]
 
     def test_a_scheduled_night_makes_an_equal_copy(self, working: House) -> None:
         """The scheduler's run is taken by the worker, ends Completed, and says what it did; `status` is fine."""
@@ -100,12 +140,13 @@ class Nights:
         answer = working.spsetl("status")
         assert [one["appliance"] for one in answer["appliances"]] == [NAME]
         assert answer["warnings"] == []
+        assert "nanobind" not in (working.folder / "worker.log").read_text(encoding="utf-8")
 
     @pytest.mark.skipif(BROWSER is None, reason="no Chromium here: apt-get install chromium")
     def test_the_page_of_a_run_names_it(self, working: House) -> None:
         """Prefect's page of the night, in a browser, has the run's name and its state."""
         (run,) = working.ended_nights()
-        url = f"{working.server.url}/runs/flow-run/{run['id']}"
+        url = working.server.logged_in(f"/runs/flow-run/{run['id']}")
         text = read_page(url, working.folder)
         assert run["name"] in text
         assert "Completed" in text
@@ -130,6 +171,55 @@ class Nights:
         assert working.fingerprint() == before
         working.appliance.plug_in()
         working.pass_scheduled_night()
+        working.assert_equal()
+
+    def test_a_run_cannot_name_its_program(self, working: House) -> None:
+        """Neither by its deployment, which refuses it, nor past it, where the worker does not look at it."""
+        server, nightly = working.server, working.server.deployment(NIGHTLY)
+        marker, elsewhere = working.folder / "marker", working.folder / "elsewhere"
+        for variables in (
+            {"command": f"touch {marker}"},
+            {"env": {"SPSETL_DATA_DIR": str(elsewhere)}},
+            {"working_dir": str(working.folder)},
+        ):
+            body = {"job_variables": variables, "state": {"type": "SCHEDULED"}}
+            path = f"/deployments/{nightly['id']}/create_flow_run"
+            assert server.ask_anyway("POST", path, body).status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+        body = {
+            "flow_id": nightly["flow_id"], "deployment_id": nightly["id"], "work_pool_name": "spsetl",
+            "job_variables": {"command": f"touch {marker}", "env": {"SPSETL_DATA_DIR": str(elsewhere)}},
+            "parameters": {"retry_minutes": 0.01}, "state": {"type": "SCHEDULED"},
+        }  # fmt: skip
+        started = server.ask("POST", "/flow_runs/", body)["id"]
+        server.wait_for_state(started, "COMPLETED", seconds=SECONDS_FOR_A_RUN)
+        assert not marker.exists()
+        assert not elsewhere.exists()
+
+    def test_one_failure_gives_one_notice(self, working: House) -> None:
+        """Whether a run fails, its process is killed, or gives no sign of life and is killed when that is found out."""
+        server, heard = working.server, working.listener.heard
+        working.appliance.plug_in(latency=SLOW)
+        working.appliance.pass_night()
+        told = len(heard)
+        server.change_automation("spsetl: stuck", within=SECONDS_OF_SILENCE)
+        runs = []
+        for first in (signal.SIGKILL, signal.SIGSTOP):
+            started = working.start_nightly()
+            working.wait_until_under_way(started)
+            for number in (first, signal.SIGKILL):
+                for process in processes_with(f"PREFECT__FLOW_RUN_ID={started}"):
+                    os.kill(process, number)
+                server.wait_for_state(started, "CRASHED", seconds=SECONDS_FOR_A_RUN)
+            runs.append(started)
+            working.appliance.plug_in(latency=SLOW)
+        server.change_automation("spsetl: stuck", within=540)
+        runs.append(server.start_run(server.deployment(NIGHTLY), appliances=["nobody"]))
+        server.wait_for_state(runs[-1], "FAILED", seconds=SECONDS_FOR_A_RUN)
+        wait_for(lambda: any(runs[-1] in text for text in heard), "the last is told", seconds=SECONDS_TO_NOTIFY)
+        assert [sum(one in text for text in heard[told:]) for one in runs] == [1, 1, 1]
+        assert len(heard) == told + 3
+        working.appliance.plug_in()
+        working.sync_now()
         working.assert_equal()
 
     def test_a_nightly_and_a_backfill_never_overlap(self, working: House) -> None:

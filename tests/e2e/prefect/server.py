@@ -2,6 +2,7 @@
 
 import os
 import sys
+from base64 import b64encode
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, Self
@@ -56,6 +57,7 @@ class Server:
         self.login = make_login(folder / "prefect.env")
         self.environment = bare_environment() | QUIET | own | self.login
         # By default the server unpacks its UI beside its own code, and two servers would do so at the same time.
+        self._pages = folder / "ui" / "v1"
         extra = {"PREFECT_UI_STATIC_DIRECTORY": str(folder / "ui")}
         extra |= {"PREFECT_SERVER_DATABASE_CONNECTION_URL": database} if database else {}
         self._program = Program(
@@ -84,8 +86,21 @@ class Server:
         """The end of what the server has said."""
         return self._program.said
 
+    def logged_in(self, path: str) -> str:
+        """The address of a page that lets a browser log in as a person does, and leads on to the path of the UI."""
+        login = b64encode(self.login["PREFECT_API_AUTH_STRING"].encode()).decode()
+        script = f"localStorage.setItem('prefect-password', '{login}'); location.replace('{path}')"
+        (self._pages / "log-in.html").write_text(f"<script>{script}</script>", encoding="utf-8")
+        return f"{self.url}/log-in.html"
+
     def ask(self, method: str, path: str, body: object = None) -> Any:
         """The JSON of an answer, which must succeed."""
+        answer = self.ask_anyway(method, path, body)
+        assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text[:2000]}\n{self.log}"
+        return answer.json() if answer.content else None
+
+    def ask_anyway(self, method: str, path: str, body: object = None) -> requests.Response:
+        """The answer, which may be a refusal."""
 
         def answers() -> list[requests.Response]:
             try:
@@ -98,8 +113,7 @@ class Server:
 
         # SQLite has one writer at a time: a busy server says 503, or once nothing; its own client asks again, too.
         (answer,) = wait_for(answers, f"{method} {path} is answered", seconds=2 * SECONDS_TO_ANSWER)
-        assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text[:2000]}\n{self.log}"
-        return answer.json() if answer.content else None
+        return answer
 
     def make_webhook(self, url: str) -> str:
         """A notification block that posts what it is told; TYPE/NAME."""
@@ -124,6 +138,12 @@ class Server:
     def automations(self) -> list[Json]:
         """All automations."""
         return list(self.ask("POST", "/automations/filter", {}))
+
+    def change_automation(self, name: str, *, within: int) -> None:
+        """Let an automation wait so many seconds for what it expects."""
+        (found,) = [one for one in self.automations() if one["name"] == name]
+        kept = {key: found[key] for key in ("name", "description", "enabled", "actions")}
+        self.ask("PUT", f"/automations/{found['id']}", kept | {"trigger": found["trigger"] | {"within": within}})
 
     def runs(self, deployment: Json) -> list[Json]:
         """The deployment's runs, those to come included, the earliest first."""
