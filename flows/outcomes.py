@@ -21,6 +21,13 @@ Row = dict[str, Any]
 LAST_RUNS: Final = 7
 MOST_WINDOWS: Final = 500  # a first sync may read thousands, and a page shows them all
 _COMPARED: Final = ("new", "changed", "missing", "quarantined", "requests", "minutes")
+# What Markdown, or HTML within it, makes more of than text: where it stands, or wherever that is.
+_STRUCTURE: Final = re.compile(r"[\\`*_{}\[\]<>()#|~&!@$^=+]|^-|\.(?=\s|$)|:(?=//)|(?<=www)\.", re.IGNORECASE)
+
+
+def plain(text: object) -> str:
+    """A text of somebody else, as Markdown that shows it as it is, in one line."""
+    return _STRUCTURE.sub(r"\\\g<0>", " ".join(str(text).split()))
 
 
 def key_of(what: str, appliance: str) -> str:
@@ -35,7 +42,7 @@ def show_sync(settings: Settings, report: SyncReport, kind: Kind) -> None:
     create_markdown_artifact(
         key=key_of(kind, report.appliance),
         markdown=describe_sync(report, last, kind),
-        description=f"Outcome of the last {kind} of {report.appliance}",
+        description=f"Outcome of the last {kind} of {plain(report.appliance)}",
     )
     windows = ask(settings, "windows_of_run", **asked, size=MOST_WINDOWS)
     create_table_artifact(
@@ -50,9 +57,9 @@ def show_failure(settings: Settings, error: SpsetlError, kind: str) -> None:
     appliance = name_of(settings)
     create_markdown_artifact(
         key=key_of(kind, appliance),
-        markdown=f"## The {kind} of {appliance} failed\n\n{error}\n\n"
+        markdown=f"## The {kind} of {plain(appliance)} failed\n\n{plain(error)}\n\n"
         "The published file is as it was; what was merged is kept, and the next run goes on from there.\n",
-        description=f"Outcome of the last {kind} of {appliance}",
+        description=f"Outcome of the last {kind} of {plain(appliance)}",
     )
 
 
@@ -76,10 +83,10 @@ def describe_sync(report: SyncReport, last: Sequence[Row], kind: Kind) -> str:
         ("published", "yes" if report.published else "no"),
     ]
     verdict = "complete" if report.is_complete else "not complete"
-    warnings = "".join(f"- {warning}\n" for warning in report.warnings)
+    warnings = "".join(f"- {plain(warning)}\n" for warning in report.warnings)
     return "\n\n".join(
         [
-            f"## The {kind} of {report.appliance} is {verdict}",
+            f"## The {kind} of {plain(report.appliance)} is {verdict}",
             f"Run {report.run_id}",
             _table(("", "this run", f"mean of the last {len(last)}", "least", "most"), _compare(report, last)),
             _table(("", ""), facts),
@@ -117,7 +124,7 @@ def describe_reconcile(report: ReconcileReport) -> str:
         ("minutes", f"{report.seconds / 60:,.1f}"),
     ]
     verdict = "equal" if report.is_complete else "not equal"
-    return f"## {report.appliance}: the copy is {verdict}\n\nRun {report.run_id}\n\n{_table(('', ''), facts)}"
+    return f"## {plain(report.appliance)}: the copy is {verdict}\n\nRun {report.run_id}\n\n{_table(('', ''), facts)}"
 
 
 def show_reconcile(report: ReconcileReport) -> None:
@@ -125,12 +132,12 @@ def show_reconcile(report: ReconcileReport) -> None:
     create_markdown_artifact(
         key=key_of("reconcile", report.appliance),
         markdown=describe_reconcile(report),
-        description=f"Outcome of the last reconciliation of {report.appliance}",
+        description=f"Outcome of the last reconciliation of {plain(report.appliance)}",
     )
     create_table_artifact(
         key=key_of("reconcile-days", report.appliance),
-        table=[
-            {"day": one.what, "appliance": one.source, "copy": one.copy, "verdict": one.verdict}
+        table=[  # the UI shows a cell as Markdown, too
+            {"day": plain(one.what), "appliance": one.source, "copy": one.copy, "verdict": one.verdict}
             for one in (*report.days, *report.protocols)
         ],
         description="Sessions that the appliance counts, and that the copy has, by day and by protocol",

@@ -9,6 +9,7 @@ from prefect import flow, tags
 from prefect.artifacts import create_link_artifact
 from prefect.runtime import flow_run
 
+from flows.outcomes import plain
 from spsetl.report import write_report
 from spsetl.settings import load_appliances
 
@@ -40,7 +41,7 @@ def report(start: date | None = None, end: date | None = None) -> str:
         key="spsetl-report",
         link=path.as_uri(),
         link_text=path.name,
-        description=f"From {first} to {last}, on the worker's machine: {path}",
+        description=f"From {first} to {last}, on the worker's machine: {plain(path)}",
     )
     return str(path)
 

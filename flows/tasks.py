@@ -1,10 +1,13 @@
 """What the flows share: how steps run as tasks, and how a run for several appliances ends."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from prefect import Task, get_run_logger
 from prefect.cache_policies import NO_CACHE
+from prefect.logging.handlers import APILogHandler
 
 from spsetl.errors import IncompleteError
 from spsetl.settings import Settings
@@ -46,10 +49,22 @@ def run_all(all_settings: Iterable[Settings], run: Callable[[Settings], AnyRepor
     Raises:
         SpsetlError: Why it failed, or what is incomplete.
     """
-    done = run_each(all_settings, run, complain=get_run_logger().error)
+    with _logged():
+        done = run_each(all_settings, run, complain=get_run_logger().error)
     failed = [one for one in done if one.error]
     if len(done) == 1 and done[0].error:
         raise done[0].error
     if failed:
         raise IncompleteError("; ".join(f"{one.appliance}: {one.error}" for one in failed))
     return [one.report.as_json() for one in done if one.report]
+
+
+@contextmanager
+def _logged() -> Iterator[None]:
+    """Let what spsetl itself says stand in the log of the run."""
+    logger, handler = logging.getLogger("spsetl"), APILogHandler()
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

@@ -29,6 +29,11 @@ def exit_code_of(error: BaseException) -> int:
     return 128 + (signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT)
 
 
+def ends_process(error: BaseException) -> bool:
+    """Whether it stands for a signal after which this process soon is gone: SIGTERM here, or in a flow of Prefect."""
+    return isinstance(error, Terminated) or isinstance(getattr(error, "signal", None), int)
+
+
 def obey_signals(command: str) -> None:
     """Let both end such a command in order. What is ignored, as in the background of a shell, stays so.
 

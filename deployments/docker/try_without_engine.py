@@ -85,7 +85,11 @@ def try_image(stage: Stage, machine: Machine) -> None:
     url = f"http://127.0.0.1:{port}/api"
     ports = {"PREFECT_API_URL": url, "PREFECT_WORKER_WEBSERVER_PORT": str(health_port)}
     setting = Setting(
-        environment=stage.environment | ports, folder="/srv/spsetl", user=user, group=group, writable=STATE
+        environment=stage.environment | ports | make_login(machine.root / "prefect.env"),
+        folder="/srv/spsetl",
+        user=user,
+        group=group,
+        writable=STATE,
     )
 
     refused = run(machine, setting, ["sh", "-c", "id -u; touch /srv/spsetl/x /opt/spsetl/x /etc/x /x"])
@@ -105,6 +109,10 @@ def try_image(stage: Stage, machine: Machine) -> None:
         say(f"the server is healthy; without a worker, the health check says {run(machine, setting, check).returncode}")
         checked(machine, setting, ["python", "deployments/check_health.py", f"http://127.0.0.1:{port}/"])
         say("its UI is there")
+        stranger = run(machine, setting, ["python", "deployments/check_health.py", f"{url}/admin/version"])
+        if "it answers 401" not in stranger.stderr:
+            raise SystemExit(f"without the login: {stranger.stdout}{stranger.stderr}")
+        say("without the login: 401")
         checked(machine, setting, ["python", "-m", "flows.deploy"])
         say("python -m flows.deploy: done")
         worker = start(machine, setting, stage.command, logs / "worker.log")
@@ -115,6 +123,12 @@ def try_image(stage: Stage, machine: Machine) -> None:
             raise SystemExit("the health check does not see that the worker has gone")
     finally:
         stop(server)
+
+
+def make_login(path: Path) -> dict[str, str]:
+    """What the guide makes, as compose.yaml hands it on."""
+    subprocess.run([CHECKOUT / "deployments" / "make-login.sh", path], check=True)  # noqa: S603 our own
+    return dict(line.split("=", 1) for line in path.read_text(encoding="utf-8").split())
 
 
 def stop(process: subprocess.Popen[bytes]) -> int:

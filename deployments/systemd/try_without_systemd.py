@@ -134,13 +134,19 @@ def try_prefect(machine: Machine) -> None:
     server, worker = load("spsetl-prefect-server.service"), load("spsetl-prefect-worker.service")
     port, health = str(free_port()), str(free_port())
     more = {"PREFECT_API_URL": f"http://127.0.0.1:{port}/api", "PREFECT_WORKER_WEBSERVER_PORT": health}
+    as_root = Setting(environment={"PATH": "/usr/bin:/bin"}, folder="/", writable=["/etc/spsetl"])
+    first = [word.removeprefix("+") for word in command_of(server, "ExecStartPre")]
+    checked(machine, as_root, first)
     at_server = setting_of(machine, server, **more)
     process = start(machine, at_server, [*command_of(server)[:-1], port], machine.root / "server.log")
     try:
         wait = [word.replace(":4200/", f":{port}/") for word in command_of(server, "ExecStartPost")]
         checked(machine, at_server, wait)
         checked(machine, at_server, [*wait[:-2], f"http://127.0.0.1:{port}/"])
-        say("server: its ExecStartPost found it healthy, and its UI is there")
+        stranger = run(machine, at_server, [*wait[:-2], f"http://127.0.0.1:{port}/api/admin/version"])
+        if "it answers 401" not in stranger.stderr:
+            raise SystemExit(f"without the login: {stranger.stdout}{stranger.stderr}")
+        say("server: its ExecStartPost found it healthy, its UI is there; without the login: 401")
         at_worker = setting_of(machine, worker, **more)
         working = start(machine, at_worker, command_of(worker), machine.root / "worker.log")
         look = [*wait[:-2], f"http://127.0.0.1:{health}/health", "120"]

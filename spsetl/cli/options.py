@@ -55,6 +55,14 @@ class SyncOptions(DataOptions):
     """Connections at the same time (SPSETL_CONCURRENCY, 8)."""
     timeout: float | None = None
     """Seconds to wait for an answer (SPSETL_TIMEOUT, 60)."""
+    answer_seconds: float | None = None
+    """Seconds within which an answer must be whole (SPSETL_ANSWER_SECONDS, 300)."""
+    answer_megabytes: float | None = None
+    """Megabytes that an answer may have, as sent or unpacked (SPSETL_ANSWER_MEGABYTES, 64)."""
+    recording_seconds: float | None = None
+    """Seconds within which a recording must be whole (SPSETL_RECORDING_SECONDS, 86400)."""
+    recording_megabytes: float | None = None
+    """Megabytes that a recording may have (SPSETL_RECORDING_MEGABYTES, 100000)."""
     lookback: float | None = None
     """Hours before the last sync's newest session that are listed again (SPSETL_LOOKBACK, 72)."""
     strategy: str | None = None

@@ -25,8 +25,10 @@ _SHORTEST: Final = timedelta(hours=1)
 Bins = list[tuple[datetime, int]]
 
 
-def fetch_plan(client: Client, capabilities: Capabilities, start: datetime, *, concurrency: int) -> list[Window]:
+def fetch_plan(client: Client, capabilities: Capabilities | None, start: datetime, *, concurrency: int) -> list[Window]:
     """The windows that together hold every session that started at or after `start` (aware UTC).
+
+    `capabilities` is None before the appliance was asked for them.
 
     Takes 2 to 6 requests: the first session's start where `start` is the epoch, and the histogram by day, then by hour
     where days hold too many; more where the range has more days than a histogram has bins. Without a histogram, a
@@ -89,10 +91,10 @@ def _ask_histogram(client: Client, start: datetime, end: datetime, size: str) ->
     return []
 
 
-def _count_bins(client: Client, capabilities: Capabilities, start: datetime, end: datetime) -> Bins:
+def _count_bins(client: Client, capabilities: Capabilities | None, start: datetime, end: datetime) -> Bins:
     """Halves of halves, each counted, until none holds too many; empty where the appliance has no count."""
-    total = count_window(client, capabilities, Window(start, end))
-    if total is None:
+    total = count_window(client, capabilities, Window(start, end)) if capabilities else None
+    if capabilities is None or total is None:
         return []
     waiting, bins = [(start, end, total)], Bins()
     while waiting:

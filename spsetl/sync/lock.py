@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from spsetl.errors import LockedError, SettingsError
+from spsetl.interrupts import ends_process
 from spsetl.lake.storage import storage_errors
 
 # `find_holder` takes the lock for an instant to look: a sync that begins then must not be refused.
@@ -75,10 +76,9 @@ def hold_lock(folder: Path) -> Iterator[None]:
             holder.write_text(f"process {os.getpid()} on {socket.gethostname()} since {now}", encoding="utf-8")
         try:
             yield
-        except (Exception, GeneratorExit, KeyboardInterrupt):
-            raise
-        except BaseException:
-            os.dup(descriptor)  # told to end: its steps may be at work until the process is gone, and so long it holds
+        except BaseException as error:
+            if ends_process(error):
+                os.dup(descriptor)  # steps may be at work until the process is gone: so long it is held
             raise
 
 

@@ -36,7 +36,7 @@ class Range:
 
 
 def plan_lists(
-    work: WorkDatabase, client: Client, capabilities: Capabilities, appliance: str, settings: Settings
+    work: WorkDatabase, client: Client, capabilities: Capabilities | None, appliance: str, settings: Settings
 ) -> Range:
     """The windows that a sync lists whole: from the look-back before the watermark on; the first time, everything."""
     watermark = runs.fetch_watermark(work, appliance)
@@ -51,9 +51,11 @@ def plan_lists(
     return Range(start, None, subtract(windows, read), intersect(windows, read))
 
 
-def _is_small(work: WorkDatabase, client: Client, capabilities: Capabilities, appliance: str, window: Window) -> bool:
+def _is_small(
+    work: WorkDatabase, client: Client, capabilities: Capabilities | None, appliance: str, window: Window
+) -> bool:
     """Whether a window is read in one piece, by what the copy has of it, and the appliance, which may have far more."""
-    if runs.count_sessions_since(work, appliance, window.start) >= SMALLEST_WINDOW:
+    if capabilities is None or runs.count_sessions_since(work, appliance, window.start) >= SMALLEST_WINDOW:
         return False
     counted = count_window(client, capabilities, window)
     return counted is not None and counted < LARGEST_WINDOW

@@ -8,7 +8,6 @@ from spsetl.extract.plan import EPOCH, Window
 from spsetl.lake import Lake
 from spsetl.seeing.spans import span
 from spsetl.settings import Settings
-from spsetl.sync.abilities import ensure_capabilities
 from spsetl.sync.copy import open_work
 from spsetl.sync.job import Job, connect, open_job, prepare
 from spsetl.sync.names import hold_copy, require_own_name
@@ -18,6 +17,7 @@ from spsetl.sync.policies import copy_policies, warn_of_cleanup
 from spsetl.sync.progress import Progress, Silence
 from spsetl.sync.report import SyncReport
 from spsetl.sync.runner import StepRunner
+from spsetl.warehouse.appliances import fetch_capabilities
 
 
 def run_sync(
@@ -125,8 +125,8 @@ def plan_sync(settings: Settings, *, new_appliance: bool = False) -> list[Window
         open_work(places, Lake(places.lake)) as work,
     ):
         require_own_name(work, client, access.appliance, is_new=new_appliance)
-        capabilities = ensure_capabilities(work, client, access.appliance, address=access.url)
-        return list(plan_lists(work, client, capabilities, access.appliance, settings).windows)
+        kept = fetch_capabilities(work, access.appliance)
+        return list(plan_lists(work, client, kept and kept[0], access.appliance, settings).windows)
 
 
 def _start_of(planned: Range) -> datetime | None:

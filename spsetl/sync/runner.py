@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import Final, Protocol, TypeVar
 
-from spsetl.interrupts import is_asked_to_end
+from spsetl.interrupts import ends_process, is_asked_to_end
 from spsetl.seeing.logs import carry
 
 Item = TypeVar("Item")
@@ -57,8 +57,8 @@ class ThreadRunner:
             yield from _run_all(pool, carry(step), items, workers, stop)
         except BaseException as error:
             stop()
-            # Whoever ends the process waits for its end; what the threads still write becomes visible to nobody.
-            is_waited_for = isinstance(error, (Exception, GeneratorExit))
+            # Somebody waits for the end of the process; what the threads still write becomes visible to nobody.
+            is_waited_for = not (isinstance(error, KeyboardInterrupt) or ends_process(error))
             raise
         finally:
             pool.shutdown(wait=is_waited_for and not is_asked_to_end(), cancel_futures=True)

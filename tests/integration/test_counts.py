@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from spsetl.appliance.probe import Capabilities, probe
-from spsetl.errors import QueryError, TooManyBinsError
+from spsetl.errors import QueryError
 from spsetl.extract import counts
 from spsetl.extract.counts import count_all, count_window, fetch_daily_counts, range_query
 from spsetl.extract.plan import EPOCH, Window
@@ -204,8 +204,12 @@ def test_there_may_be_no_histogram(start_appliance: Start, connect_client: Conne
     assert fetch_daily_counts(client, replace(capabilities, bin_size_parameter="bin_size"), BEGIN, END) is None
 
 
-def test_too_many_days_are_the_clients_own_error(start_appliance: Start, connect_client: Connect) -> None:
-    """The range is to be shortened by who asked for it."""
-    _, client, capabilities = connected(start_appliance, connect_client, bin_limit=2)
-    with pytest.raises(TooManyBinsError):
-        fetch_daily_counts(client, capabilities, BEGIN, END)
+def test_too_many_days_are_asked_for_in_pieces(start_appliance: Start, connect_client: Connect) -> None:
+    """And together they are what one answer would have been."""
+    _, client, capabilities = connected(start_appliance, connect_client)
+    whole = fetch_daily_counts(client, capabilities, BEGIN, END)
+    simulator, client, capabilities = connected(start_appliance, connect_client, bin_limit=2)
+    simulator.requests.clear()
+    assert whole
+    assert fetch_daily_counts(client, capabilities, BEGIN, END) == whole
+    assert simulator.requests["histogram"] > 2

@@ -96,7 +96,7 @@ def test_a_second_sync_with_nothing_changed_fetches_no_details_and_changes_no_ro
         "info": 1,
         "snapshot": 1,
         "list": 2,
-        "count": 2,
+        "count": 4,  # the look-back before it is planned, both windows, and all sessions
         "configuration": 28,  # four for each protocol
     }
     assert (report.sessions_new, report.sessions_changed) == (0, 0)

@@ -140,6 +140,7 @@ class Nights:
         answer = working.spsetl("status")
         assert [one["appliance"] for one in answer["appliances"]] == [NAME]
         assert answer["warnings"] == []
+        assert "spsetl.events" in {line["name"] for line in working.server.ask("POST", "/logs/filter", {})}
         assert "nanobind" not in (working.folder / "worker.log").read_text(encoding="utf-8")
 
     @pytest.mark.skipif(BROWSER is None, reason="no Chromium here: apt-get install chromium")
