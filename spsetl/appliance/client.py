@@ -193,7 +193,7 @@ class Client:
             SpsetlError: As `get`.
         """
         address = self._transport.address(path, params)
-        download = Download(file, advance)
+        download = Download(file, advance, limits.size)
         end = time.monotonic() + limits.seconds
         while not download.is_whole:
             before = download.received

@@ -30,17 +30,19 @@ class Download:
     Args:
         file: Open for writing, empty.
         advance: Is told of each piece.
+        most: Bytes that it may have, unpacked.
 
     Attributes:
         is_whole: All of it has come.
         is_proved: The answer said where its end is; without, a broken connection looks like an end.
     """
 
-    def __init__(self, file: BinaryIO, advance: Advance) -> None:
+    def __init__(self, file: BinaryIO, advance: Advance, most: int) -> None:
         self.is_whole = False
         self.is_proved = False
         self._file = file
         self._advance = advance
+        self._most = most
         self._tag = ""
         self._size: int | None = None
 
@@ -67,6 +69,11 @@ class Download:
         self._begin(stream, kind)
         for piece in stream.pieces:
             self._file.write(piece)
+            if self.received > self._most:
+                raise BadAnswerError(
+                    f"the {kind} has more than {self._most / 1e6:g} MB: see whether that is the appliance, and if so "
+                    "raise SPSETL_RECORDING_MEGABYTES"
+                )
             self._advance(self.received, self._size)
         if self._size is not None and self.received != self._size:
             raise UnavailableError(f"the answer to a request for {kind} ends in the middle; try later")

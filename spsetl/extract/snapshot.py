@@ -26,6 +26,8 @@ from spsetl.seeing.logs import log
 
 MOST_LOSSES_WITHOUT_PROGRESS: Final = 3
 MOST_EMPTY_PAGES: Final = 20
+# Under the reading that means overlap, sessions that began earlier come first: never so many pages of them.
+MOST_PAGES_WITHOUT_PROGRESS: Final = 1_000
 # What dies five minutes after its last query is gone then, also where the clocks differ a little.
 WAIT_SECONDS: Final = 310.0
 MOST_WAITS: Final = 12
@@ -174,12 +176,13 @@ class _Walk:
         page = self._ask(query.path, query)
         first = self.time
         last: datetime | None = None
-        empty_pages = 0
+        empty_pages = idle_pages = 0
         while True:
             batch, last = self._select(page.items, first, last)
             self.tally.distinct_keys += len(batch)
             link = page.next
             empty_pages = 0 if page.items else empty_pages + 1
+            idle_pages = 0 if batch else idle_pages + 1
             del page  # not kept while the next one is waited for
             if batch:
                 yield batch
@@ -188,6 +191,8 @@ class _Walk:
                 return
             if empty_pages > MOST_EMPTY_PAGES:
                 raise BadAnswerError(f"the appliance gave {empty_pages} empty pages of a snapshot in a row: run again")
+            if idle_pages > MOST_PAGES_WITHOUT_PROGRESS:
+                raise BadAnswerError(f"{idle_pages} pages of a snapshot in a row brought nothing new: run again")
             page = self._ask(link)
             if page.next == link:
                 raise BadAnswerError("a page of a snapshot names itself as the next: its version is not supported")

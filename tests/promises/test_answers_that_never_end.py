@@ -22,6 +22,9 @@ from spsetl.appliance.client import Client
 from spsetl.appliance.limits import Limits
 from spsetl.errors import ApplianceError, BadAnswerError, IncompleteError, UnavailableError
 from spsetl.extract.details import fetch_details
+from spsetl.extract.plan import EPOCH, Window
+from spsetl.extract.snapshot import Snapshots, walk_snapshot
+from spsetl.extract.windows import Tally
 
 Reply = Callable[[socket.socket, str], None]
 LIMITS = Limits.of("ANSWER", 0.4, 1)
@@ -155,6 +158,39 @@ def test_a_recording_without_an_end_ends(reply: Reply, limits: Limits) -> None:
 
     with client_of(recording) as client, pytest.raises(ApplianceError):
         client.download("/api/audit/sessions/k/audit_trail", None, BytesIO(), kind="recording", limits=limits)
+
+
+def test_a_packed_recording_is_limited_unpacked() -> None:
+    """As are answers."""
+
+    def recording(connection: socket.socket, _: str) -> None:
+        packed = gzip.compress(b" " * 30_000_000, 9)
+        head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+        connection.sendall(head % len(packed) + packed)
+
+    with client_of(recording) as client, pytest.raises(BadAnswerError, match="more than 1 MB"):
+        client.download(
+            "/api/audit/sessions/k/audit_trail", None, BytesIO(), kind="recording", limits=Limits.of("RECORDING", 60, 1)
+        )
+
+
+def test_a_snapshot_whose_pages_bring_nothing_new_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two pages that lead to each other."""
+    monkeypatch.setattr("spsetl.extract.snapshot.MOST_PAGES_WITHOUT_PROGRESS", 30)
+    turns = iter(range(10**9))
+    row = {"key": "k", "body": {"start_time": "2026-11-01T00:00:00Z"}}
+
+    def reply(connection: socket.socket, path: str) -> None:
+        if "_snapshot" in path:
+            send_json(connection, {"body": {"snapshot": "s"}})
+        else:
+            link = f"/api/audit/sessions?snapshot=s&after={next(turns) % 2}"
+            send_json(connection, {"items": [row], "meta": {"next": link}})
+
+    with client_of(reply) as client:
+        snapshots = Snapshots(client, tmp_path / "snapshot.json", waits=False, sleep=lambda _: True)
+        with pytest.raises(BadAnswerError, match="brought nothing new"):
+            list(walk_snapshot(client, snapshots, Window(EPOCH, None), Tally()))
 
 
 def test_events_that_always_lead_on_end(monkeypatch: pytest.MonkeyPatch) -> None:
