@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any, BinaryIO, Final, Self, TypeVar
 
 import orjson
@@ -30,6 +31,10 @@ _LONGEST_WAIT: Final = 60.0
 _JITTER: Final = 1.0
 # A login that ends takes all requests under way with it, so one request can be unlucky several times in a row.
 _LOGINS_PER_TRY: Final = 20
+# What all failed tries of a run may cost together, for each connection: so much patience, and for each request so long.
+# An appliance that fails each request for nine minutes and then answers would keep a run going for years.
+_OUTAGES: Final = 6
+SECONDS_A_REQUEST: Final = 1.0
 
 T = TypeVar("T")
 
@@ -75,7 +80,11 @@ class Client:
         on_request: OnRequest = None,
         limits: Limits = ANSWER,
     ) -> None:
+        self.limits = limits
         self._seconds_of_patience = patience
+        self._most_lost = _OUTAGES * patience * concurrency
+        self._lost = 0.0
+        self._lock = Lock()
         pauses = QuietPauses(quiet_hours, on_quiet, clock) if quiet_hours else None
         self._throttle = Throttle(concurrency, pauses=pauses)
         self._transport = Transport(
@@ -220,7 +229,7 @@ class Client:
 
     def _patiently(self, kind: str, once: Callable[[], T], tries: int = MOST_TRIES) -> T:
         for attempt in stamina.retry_context(
-            on=_Patience(self._transport, kind, tries),
+            on=_Patience(self, kind, tries),
             attempts=MOST_TRIES,
             timeout=self._seconds_of_patience,
             wait_initial=_FIRST_WAIT,
@@ -230,6 +239,21 @@ class Client:
             with attempt:
                 return once()
         raise AssertionError  # stamina raises what the last try raised
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether anything has come from the appliance so far."""
+        return self._transport.answered
+
+    def bears_loss(self, seconds: float) -> bool:
+        """Note what a failed try has cost; whether the run may bear more of them."""
+        most = self._most_lost + SECONDS_A_REQUEST * self.requests_by_kind.total()
+        with self._lock:
+            had_left, self._lost = self._lost <= most, self._lost + seconds
+            has_left = self._lost <= most
+        if had_left and not has_left:
+            log.warning("failed requests have cost too much: no more is tried again", seconds=round(self._lost))
+        return has_left
 
     def _ask(self, address: str, kind: str, decode: Callable[[bytes], Any]) -> Any:
         """One try."""
@@ -267,18 +291,23 @@ class Client:
 class _Patience:
     """Says after a failed try whether to try again: no, yes after a usual wait, or after so many seconds."""
 
-    def __init__(self, transport: Transport, kind: str, most: int = MOST_TRIES) -> None:
-        self._transport = transport
+    def __init__(self, client: Client, kind: str, most: int) -> None:
+        self._client = client
         self._kind = kind
         self._most = most
         self._tries = 0
+        self._began = time.monotonic()
 
     def __call__(self, error: Exception) -> bool | float:
         self._tries += 1
-        most = min(most_tries(error, answered=self._transport.answered), self._most)
+        most = min(most_tries(error, answered=self._client.has_answered), self._most)
         if most < MOST_TRIES and self._tries >= most:
             return False
         log.info("request failed", kind=self._kind, tries=self._tries, error=str(error))
+        now = time.monotonic()
+        lost, self._began = now - self._began, now
+        if not self._client.bears_loss(lost):
+            return False
         wait = error.retry_after if isinstance(error, UnavailableError) else None
         # All threads got the same Retry-After, and should not come back in the same instant.
         return True if wait is None else wait + random.uniform(0, _JITTER)  # noqa: S311 - no secret

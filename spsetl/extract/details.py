@@ -6,10 +6,15 @@ tells of more, differs: where it does not prove its end, the rest is asked for b
 says that an offset has a limit; where one is ignored, as the list does above 10000, what is known comes again.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
+import orjson
+
 from spsetl.appliance.client import Client
+from spsetl.appliance.limits import Limits
 from spsetl.appliance.protocol import (
     PAGE_LIMIT,
     RESULT_CAP,
@@ -46,8 +51,11 @@ def has_session(client: Client, key: str, *, tries: int | None = None) -> bool:
     return True
 
 
-# What always leads on would fill the memory; no session of which anybody knows has a tenth of it.
+# What always leads on would fill the memory, or keep the night; no session of which anybody knows has a tenth of it.
 MOST_ITEMS: Final = 500_000
+# As many times what one answer may take.
+MOST_SECONDS: Final = 12
+MOST_BYTES: Final = 4
 
 
 def fetch_details(client: Client, session_key: str, kind: DetailKind, *, tries: int | None = None) -> list[Any]:
@@ -64,9 +72,13 @@ def fetch_details(client: Client, session_key: str, kind: DetailKind, *, tries: 
         IncompleteError: The appliance does not give all of them.
     """
     path = detail_path(session_key, kind)
+    cost = _Cost(client.limits, kind)
 
     def ask(limit: int, offset: int) -> DetailPage:
-        return decode_details(client.get(path, {"limit": limit, "offset": offset}, kind=kind, **_tried(tries)), kind)
+        with cost.of_a_page():
+            params = {"limit": limit, "offset": offset}
+            answer = client.get(path, params, kind=kind, decode=cost.decode, **_tried(tries))
+        return decode_details(answer, kind)
 
     items: list[Any] = []
     known: set[str] = set()
@@ -92,6 +104,42 @@ def fetch_details(client: Client, session_key: str, kind: DetailKind, *, tries: 
     if page.match_count is not None and page.match_count > len(items):
         raise IncompleteError(f"the appliance announced {page.match_count} {kind} of a session, gave {len(items)}")
     return items
+
+
+class _Cost:
+    """What the pages of one kind of a session have taken together."""
+
+    def __init__(self, limits: Limits, kind: DetailKind) -> None:
+        self._limits = limits
+        self._kind = kind
+        self._seconds = 0.0
+        self._size = 0
+
+    def decode(self, body: bytes) -> Any:
+        """As any answer's, and its bytes are counted."""
+        self._size += len(body)
+        return orjson.loads(body)
+
+    @contextmanager
+    def of_a_page(self) -> Iterator[None]:
+        """Around a request.
+
+        Raises:
+            IncompleteError: They have taken too much.
+        """
+        began = time.monotonic()
+        yield
+        # No more than an answer may take: quiet hours may have been waited for.
+        self._seconds += min(time.monotonic() - began, self._limits.seconds)
+        for spent, most, unit, setting in (
+            (self._seconds, MOST_SECONDS * self._limits.seconds, "s", "SECONDS"),
+            (self._size / 1e6, MOST_BYTES * self._limits.size / 1e6, "MB", "MEGABYTES"),
+        ):
+            if spent > most:
+                raise IncompleteError(
+                    f"the appliance gives {self._kind} of a session without an end: more than {most:,.0f} {unit}; "
+                    f"raise SPSETL_{self._limits.setting}_{setting} if that can be"
+                )
 
 
 def _tried(tries: int | None) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from spsetl.files import replacing
 from spsetl.seeing.logs import log
 
 MOST_LOSSES_WITHOUT_PROGRESS: Final = 3
+MOST_LOSSES: Final = 100
 MOST_EMPTY_PAGES: Final = 20
 # Under the reading that means overlap, sessions that began earlier come first: never so many pages of them.
 MOST_PAGES_WITHOUT_PROGRESS: Final = 1_000
@@ -59,6 +60,7 @@ class Snapshots:
         self._lock = Lock()
         self._own: set[str] = set()
         self._current: str | None = None
+        self._waits_left = MOST_WAITS
 
     def current(self) -> str | None:
         """The snapshot to read; None where another holds it and nobody waits, from then on.
@@ -80,7 +82,7 @@ class Snapshots:
                 log.warning("snapshot lost", losses=self.losses)
 
     def _open(self) -> str | None:
-        for _ in range(MOST_WAITS):
+        while True:
             asked_at = datetime.now(UTC)
             try:
                 snapshot = decode_snapshot(self._client.get(SNAPSHOT_PATH, kind="snapshot"))
@@ -97,6 +99,9 @@ class Snapshots:
             if not self._waits:
                 self.was_busy = True
                 return None
+            if not self._waits_left:
+                break
+            self._waits_left -= 1
             holder = "an earlier run of this copy" if self.is_of_earlier_run else "another program"
             log.info("waiting for the snapshot", holder=holder, seconds=WAIT_SECONDS)
             if self._sleep(WAIT_SECONDS):
@@ -137,7 +142,9 @@ def walk_snapshot(
     """
     walk = _Walk(client, window, tally, fields, window.start)
     losses = 0
-    while losses <= MOST_LOSSES_WITHOUT_PROGRESS and (snapshot := snapshots.current()) is not None:
+    while losses <= MOST_LOSSES_WITHOUT_PROGRESS and snapshots.losses <= MOST_LOSSES:
+        if (snapshot := snapshots.current()) is None:
+            break
         before = walk.progress
         try:
             yield from walk.read(snapshot)

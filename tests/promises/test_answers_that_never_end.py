@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -193,6 +194,31 @@ def test_a_snapshot_whose_pages_bring_nothing_new_ends(tmp_path: Path, monkeypat
             list(walk_snapshot(client, snapshots, Window(EPOCH, None), Tally()))
 
 
+def test_a_snapshot_that_always_dies_is_left(tmp_path: Path) -> None:
+    """Though each brings something new: the live list is read instead."""
+    times = iter(range(10**9))
+    opened: list[str] = []
+    gone = b'{"error": {"type": "NotFound"}}'
+
+    def reply(connection: socket.socket, path: str) -> None:
+        if "_snapshot" in path:
+            opened.append(path)
+            send_json(connection, {"body": {"snapshot": f"s{len(opened)}"}})
+        elif "after" in path:
+            connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: %d\r\n\r\n" % len(gone) + gone)
+        elif "snapshot" in path:
+            start = datetime.fromtimestamp(next(times), UTC).isoformat()
+            row = {"key": start, "body": {"start_time": start}}
+            send_json(connection, {"items": [row], "meta": {"next": "/api/audit/sessions?snapshot=s&after=1"}})
+
+    with client_of(reply) as client:
+        snapshots = Snapshots(client, tmp_path / "snapshot.json", waits=False, sleep=lambda _: True)
+        walk = walk_snapshot(client, snapshots, Window(EPOCH, None), Tally())
+        with pytest.raises(UnavailableError):  # what this one says of the live list
+            list(walk)
+    assert len(opened) == 101
+
+
 def test_events_that_always_lead_on_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """With ever new items; what a session may really have is far below."""
     monkeypatch.setattr("spsetl.extract.details.MOST_ITEMS", 3_000)
@@ -204,6 +230,45 @@ def test_events_that_always_lead_on_end(monkeypatch: pytest.MonkeyPatch) -> None
 
     with client_of(reply) as client, pytest.raises(IncompleteError, match="without an end: more than 3,000"):
         fetch_details(client, "k", "events")
+
+
+@pytest.mark.parametrize(
+    ("pause", "size", "what"), [(0.05, 10, "2 s; raise .*SECONDS"), (0, 90_000, "4 MB; raise .*MEGABYTES")]
+)
+def test_slow_or_fat_pages_of_events_end(pause: float, size: int, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is within what an answer may take, and there are ever more."""
+    monkeypatch.setattr("spsetl.extract.details.MOST_SECONDS", 0.5)
+    count = iter(range(10**9))
+
+    def reply(connection: socket.socket, _: str) -> None:
+        time.sleep(pause)
+        items = [{"record_id": next(count), "content": "x" * size} for _ in range(10)]
+        send_json(connection, {"items": items, "meta": {"next": "/api/audit/sessions/k/events?offset=1"}})
+
+    limits = Limits.of("ANSWER", 4, 1)
+    with client_of(reply, limits) as client, pytest.raises(IncompleteError, match=f"without an end: more than {what}"):
+        fetch_details(client, "k", "events")
+
+
+def test_an_appliance_that_always_fails_once_does_not_keep_a_run_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What failures may cost all requests together is limited; what answers at once still counts."""
+    monkeypatch.setattr("spsetl.appliance.client.SECONDS_A_REQUEST", 0.0)
+    turns = iter(range(10**9))
+
+    def reply(connection: socket.socket, _: str) -> None:
+        if next(turns) % 2:
+            send_json(connection, {"count": 7})
+        else:
+            time.sleep(0.05)
+
+    with appliance(reply) as url, stamina.set_testing(testing=True, attempts=3):
+        access = Access(url=url, appliance="x", username="u", password=SecretStr("p"))
+        with Client(access, concurrency=1, timeout=5, patience=0.05) as client:
+            for _ in range(3):
+                assert client.get("/api/audit/sessions/_count", kind="count") == {"count": 7}
+            with pytest.raises(UnavailableError):
+                all(client.get("/api/audit/sessions/_count", kind="count") for _ in range(100))
+            assert next(turns) < 30
 
 
 def test_html_with_status_200_is_tried_again() -> None:
