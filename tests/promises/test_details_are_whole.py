@@ -1,11 +1,14 @@
 """All of a session's details, from any appliance: what an answer does not say of its end is asked for."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
+from spsetl.appliance.limits import ANSWER, Limits
 from spsetl.errors import IncompleteError
 from spsetl.extract.details import fetch_details
 from spsetl.extract.policies import fetch_configuration
@@ -38,8 +41,9 @@ class Pages:
     announced: int | None = None
     between: Any = None
     requests: list[tuple[int, int]] = field(default_factory=list)
+    limits: Limits = ANSWER
 
-    def get(self, _path: str, params: dict[str, int], *, kind: str) -> dict[str, Any]:
+    def get(self, _path: str, params: dict[str, int], *, kind: str, decode: Callable[[bytes], Any]) -> Any:
         """One page."""
         assert kind == "events"
         asked, limit = params["offset"], min(params["limit"], self.page) if self.knows_limit else self.page
@@ -54,9 +58,10 @@ class Pages:
         answer: dict[str, Any] = {"items": self.items[offset:end]}
         if self.meta:
             answer["meta"] = {name: told[name] for name in self.meta}
+        body = orjson.dumps(answer)
         if self.between:
             self.between(self.items)
-        return answer
+        return decode(body)
 
 
 def events(number: int, first: int = 0) -> list[Any]:

@@ -1,10 +1,13 @@
 """All pages of a session's details, however the appliance tells of more; a cut is never taken for the end."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import pytest
 
+from spsetl.appliance.limits import ANSWER, Limits
 from spsetl.errors import IncompleteError
 from spsetl.extract.details import fetch_details
 
@@ -21,8 +24,9 @@ class Details:
     ignores_offset_above: int | None = None
     announced: int | None = None
     requests: int = 0
+    limits: Limits = ANSWER
 
-    def get(self, path: str, params: dict[str, int], *, kind: str) -> dict[str, Any]:
+    def get(self, path: str, params: dict[str, int], *, kind: str, decode: Callable[[bytes], Any]) -> Any:
         """One page."""
         assert (path, kind) == ("/api/audit/sessions/key/events", "events")
         self.requests += 1
@@ -34,7 +38,7 @@ class Details:
             meta["next"] = f"{path}?offset={end}" if end < self.number else None
         if self.tells_count:
             meta["match_count"] = self.announced or self.number
-        return {"items": [{"record_id": n} for n in range(offset, end)], "meta": meta}
+        return decode(orjson.dumps({"items": [{"record_id": n} for n in range(offset, end)], "meta": meta}))
 
 
 def fetch(details: Details) -> list[int]:
