@@ -24,7 +24,7 @@ class Terminated(BaseException):
 INTERRUPTS: Final = (KeyboardInterrupt, Terminated)
 
 
-def exit_code_of(error: BaseException) -> int:
+def exit_code_of_signal(error: BaseException) -> int:
     """What the program ends with, by the custom of shells."""
     return 128 + (signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT)
 

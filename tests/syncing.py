@@ -6,9 +6,10 @@ from typing import Any
 import duckdb
 
 from spsetl import schema
+from spsetl.runs import Run
 from spsetl.settings import Settings, load_settings
 from spsetl.simulator import Simulator, WorldSpec
-from spsetl.sync import Silence, SyncReport, ThreadRunner, run_sync
+from spsetl.sync import ThreadRunner, run_sync
 
 NAME = "sps"
 SMALL = WorldSpec(sessions=240, days=12)
@@ -27,12 +28,11 @@ def settings_for(simulator: Simulator, folder: Path, **more: object) -> Settings
     return load_settings(arguments | more, environ={})
 
 
-def sync(simulator: Simulator, folder: Path, *, accept_missing: bool = False, **more: object) -> SyncReport:
+def sync(simulator: Simulator, folder: Path, *, accept_missing: bool = False, **more: object) -> Run:
     """One sync."""
     return run_sync(
         settings_for(simulator, folder, **more),
         runner=ThreadRunner(),
-        progress=Silence(),
         accept_missing=accept_missing,
     )
 

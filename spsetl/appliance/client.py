@@ -21,9 +21,9 @@ from spsetl.appliance.limits import ANSWER, Limits
 from spsetl.appliance.login import SharedLogin
 from spsetl.appliance.quiet import QuietHours, QuietHoursBegan, QuietPauses
 from spsetl.appliance.throttle import Throttle
-from spsetl.appliance.transport import Headers, OnRequest, Transport
+from spsetl.appliance.transport import Headers, Transport
 from spsetl.errors import LoginError, UnavailableError
-from spsetl.seeing.logs import log
+from spsetl.events import SILENT, Teller
 
 _PATIENCE: Final = 600.0  # seconds, after which no further try begins
 _FIRST_WAIT: Final = 0.5
@@ -59,7 +59,7 @@ class Client:
         clock: The time now, aware, for the quiet hours.
         patience: Seconds after which what keeps failing is not tried again.
         user_agent_suffix: Who asks, for the appliance's log; the User-Agent becomes `spsetl/<version> (<suffix>)`.
-        on_request: Called after each request, if not None; by any thread.
+        teller: Tells of requests, and of what is wrong with them.
         limits: What an answer may take, but for a download's.
 
     Raises:
@@ -77,7 +77,7 @@ class Client:
         clock: Callable[[], datetime] = _now,
         patience: float = _PATIENCE,
         user_agent_suffix: str = "",
-        on_request: OnRequest = None,
+        teller: Teller = SILENT,
         limits: Limits = ANSWER,
     ) -> None:
         self.limits = limits
@@ -86,14 +86,15 @@ class Client:
         self._lost = 0.0
         self._lock = Lock()
         pauses = QuietPauses(quiet_hours, on_quiet, clock) if quiet_hours else None
-        self._throttle = Throttle(concurrency, pauses=pauses)
+        self.teller = teller
+        self._throttle = Throttle(concurrency, pauses=pauses, teller=teller)
         self._transport = Transport(
             access,
             concurrency=concurrency,
             timeout=timeout,
             throttle=self._throttle,
             user_agent_suffix=user_agent_suffix,
-            on_request=on_request,
+            on_request=teller.request,
             limits=limits,
         )
         self._login = SharedLogin(access, self._transport)
@@ -252,7 +253,7 @@ class Client:
             had_left, self._lost = self._lost <= most, self._lost + seconds
             has_left = self._lost <= most
         if had_left and not has_left:
-            log.warning("failed requests have cost too much: no more is tried again", seconds=round(self._lost))
+            self.teller.warn(f"failed requests have cost {self._lost:,.0f} s: from now on none is sent again")
         return has_left
 
     def _ask(self, address: str, kind: str, decode: Callable[[bytes], Any]) -> Any:
@@ -303,7 +304,7 @@ class _Patience:
         most = min(most_tries(error, answered=self._client.has_answered), self._most)
         if most < MOST_TRIES and self._tries >= most:
             return False
-        log.info("request failed", kind=self._kind, tries=self._tries, error=str(error))
+        self._client.teller.info("request failed", kind=self._kind, tries=self._tries, error=str(error))
         now = time.monotonic()
         lost, self._began = now - self._began, now
         if not self._client.bears_loss(lost):

@@ -14,7 +14,7 @@ from enum import Enum, auto
 from typing import Final
 
 from spsetl.appliance.quiet import QuietHoursBegan, QuietPauses
-from spsetl.seeing.logs import log
+from spsetl.events import SILENT, Teller
 
 # Weights of a new answer in the means: of about the last 5 answers, and of about the last 50.
 _SHORT_WEIGHT: Final = 0.2
@@ -125,8 +125,14 @@ class Throttle:
     """
 
     def __init__(
-        self, most: int, *, pauses: QuietPauses | None = None, clock: Callable[[], float] = time.perf_counter
+        self,
+        most: int,
+        *,
+        pauses: QuietPauses | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+        teller: Teller = SILENT,
     ) -> None:
+        self._teller = teller
         self._limit = Limit(most)
         self._pauses = pauses
         self._clock = clock
@@ -200,4 +206,4 @@ class Throttle:
                 self._changed.notify_all()  # one that is woken may give up, and then nobody would wake the others
             lowest = self._limit.lowest
         if lowest < before:  # not each time: it goes up and down all night
-            log.info("fewer requests at once", limit=lowest, kind=kind)
+            self._teller.info("fewer requests at once", limit=lowest, kind=kind)

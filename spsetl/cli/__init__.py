@@ -3,16 +3,16 @@
 import os
 import sys
 from collections.abc import Sequence
+from typing import cast, get_args
 
 from cyclopts import App, CycloptsError
 
 from spsetl import __version__
-from spsetl.cli.complaint import complain, describe_defect
 from spsetl.cli.lean import spare_memory
 from spsetl.cli.screen import Screen, shield_terminal
 from spsetl.errors import SpsetlError
-from spsetl.interrupts import INTERRUPTS, exit_code_of, obey_signals, unmasked
-from spsetl.seeing import configure_early, is_told_as_events
+from spsetl.events import Form, complain, complain_of_defect, write_to_stderr
+from spsetl.interrupts import INTERRUPTS, exit_code_of_signal, obey_signals, unmasked
 
 INTERRUPTED, TERMINATED = 130, 143
 
@@ -58,7 +58,8 @@ def run(arguments: Sequence[str]) -> int:
         The exit code: 0 done, 2 wrong usage, 3 incomplete, 4 login or rights, 5 appliance, 6 locked, 130 interrupted,
         143 ended by SIGTERM.
     """
-    configure_early(os.environ.get("SPSETL_LOG_FORMAT", ""))
+    early = os.environ.get("SPSETL_LOG_FORMAT", "")
+    write_to_stderr(cast("Form", early) if early in get_args(Form) else "text", "info")  # until settings are known
     try:
         with unmasked():
             result = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
@@ -69,17 +70,15 @@ def run(arguments: Sequence[str]) -> int:
         complain(str(error), exit_code=error.exit_code)
         return error.exit_code
     except INTERRUPTS as error:
-        code = exit_code_of(error)
+        code = exit_code_of_signal(error)
         complain("interrupted; what was fetched is kept, run again to go on", exit_code=code)
         return code
     except BrokenPipeError:
         # The reader of our output has gone (`| head`): no failure, and nothing left to say to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:
-        if not is_told_as_events():
-            raise
-        complain(describe_defect(error), exit_code=SpsetlError.exit_code)
+    except Exception as error:  # noqa: BLE001 - it is told whole
+        complain_of_defect(error, exit_code=SpsetlError.exit_code)
         return SpsetlError.exit_code
     return result if isinstance(result, int) else 0
 

@@ -9,9 +9,9 @@ import orjson
 from spsetl.analysis.histogram import BinSize, fetch_histogram
 from spsetl.analysis.source import Match
 from spsetl.analysis.stats import DEFAULT_SIZE, fetch_stats
-from spsetl.cli.complaint import complain
 from spsetl.cli.options import DataOptions
 from spsetl.cli.terminal import print_csv, print_table
+from spsetl.events import complain
 from spsetl.warehouse.edition import Limits
 from spsetl.warehouse.reader import Warehouse, open_warehouse
 

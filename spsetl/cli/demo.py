@@ -13,12 +13,15 @@ from typing import Final
 
 import orjson
 
-from spsetl.cli.sync import show_report, sync_with_progress
+from spsetl.cli.sync import run_and_show, summarize
 from spsetl.cli.terminal import print_table
 from spsetl.errors import SpsetlError, UsageError
+from spsetl.events import Teller
 from spsetl.queries import read_statement
 from spsetl.report import has_libraries, write_report
+from spsetl.runs import Run
 from spsetl.settings import Settings, load_settings
+from spsetl.sync import ThreadRunner, run_sync
 from spsetl.warehouse.reader import open_warehouse
 
 USERNAME: Final = "audit"
@@ -43,14 +46,14 @@ def demo(*, sessions: int = 10_000, data_dir: Path = Path("demo-data")) -> None:
             environ={},
         )
         _say(f"\nFirst night: everything. The simulated appliance is at {url}")
-        show_report(sync_with_progress(settings))
+        _sync(settings)
         _write_report(settings)
         with urllib.request.urlopen(f"{url}/simulator/advance-night") as answer:  # noqa: S310 loopback
             answer.read()
         _say(
             "\nSecond night: sessions arrived, ended, were indexed and scored. Only what is new or changed is fetched."
         )
-        show_report(sync_with_progress(settings))
+        _sync(settings)
     _show_answers(settings)
     page = _write_report(settings)
     if page:
@@ -72,6 +75,13 @@ def _write_report(settings: Settings) -> Path | None:
     if not has_libraries():
         return None
     return write_report(settings.data_dir, office_hours=settings.office_hours)
+
+
+def _sync(settings: Settings) -> None:
+    def run(settings: Settings, teller: Teller) -> Run:
+        return run_sync(settings, runner=ThreadRunner(), teller=teller)
+
+    run_and_show([settings], run, summarize=summarize, json=False)
 
 
 def _clear(data_dir: Path) -> None:

@@ -11,14 +11,14 @@ from typing import Final
 from cyclopts import Parameter
 from pydantic import SecretStr
 
-from spsetl.cli.complaint import complain
 from spsetl.cli.conversation import Given, ask_answers, take_answers
 from spsetl.cli.draft import Draft
 from spsetl.cli.questions import ask_until, has_terminal, say
 from spsetl.cli.screen import printable
 from spsetl.doctor import examine
 from spsetl.errors import UsageError
-from spsetl.interrupts import INTERRUPTS, exit_code_of
+from spsetl.events import complain
+from spsetl.interrupts import INTERRUPTS, exit_code_of_signal
 from spsetl.settings import FILE, PREFIX, Settings, load_draft, load_settings
 from spsetl.settings.password import WAYS
 from spsetl.settings.sources import from_environment
@@ -67,7 +67,7 @@ def init(*, options: InitOptions = DEFAULTS, yes: bool = False, overwrite: bool 
     except INTERRUPTS as error:
         say()
         complain("interrupted; nothing was written")
-        return exit_code_of(error)
+        return exit_code_of_signal(error)
     except EOFError:
         raise UsageError("the input ended before all was answered; nothing was written") from None
 

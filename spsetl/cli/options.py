@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cyclopts import Parameter
 
-from spsetl.seeing import configure
+from spsetl.events import write_to_stderr
 from spsetl.settings import Settings, load_appliances, load_settings
 
 
@@ -24,7 +24,7 @@ class DataOptions:
     def load(self) -> Settings:
         """The settings with these options on top."""
         settings = load_settings(asdict(self))
-        configure(settings)
+        write_to_stderr(settings.log_format, settings.log_level)
         return settings
 
 
@@ -97,5 +97,5 @@ class SyncOptions(DataOptions):
     def load_all(self) -> tuple[Settings, ...]:
         """The settings of each appliance, or of the one that is named, with these options on top."""
         all_settings = load_appliances(asdict(self))
-        configure(all_settings[0])  # how to tell is the same for all
+        write_to_stderr(all_settings[0].log_format, all_settings[0].log_level)  # the same for all
         return all_settings

@@ -1,14 +1,13 @@
 """`spsetl reconcile`: the appliance's counts beside the copy's."""
 
-import sys
-
 from spsetl.analysis.times import read_end, read_start
 from spsetl.cli.options import SyncOptions
 from spsetl.cli.sync import run_and_show
 from spsetl.cli.terminal import print_table
-from spsetl.seeing import is_told_as_events
+from spsetl.events import Teller
+from spsetl.runs import Run
 from spsetl.settings import Settings
-from spsetl.sync import Progress, ReconcileReport, ThreadRunner, run_reconcile
+from spsetl.sync import ThreadRunner, run_reconcile
 
 DEFAULTS = SyncOptions()
 
@@ -28,21 +27,20 @@ def reconcile(
     """
     first, last = read_start(start) if start else None, read_end(end) if end else None
 
-    def run(settings: Settings, progress: Progress) -> ReconcileReport:
-        return run_reconcile(settings, start=first, end=last, runner=ThreadRunner(), progress=progress)
+    def run(settings: Settings, teller: Teller) -> Run:
+        return run_reconcile(settings, start=first, end=last, runner=ThreadRunner(), teller=teller)
 
-    return run_and_show(options.load_all(), run, _show, json=json)
+    return run_and_show(options.load_all(), run, print_rows=_print_counts, summarize=_summarize, json=json)
 
 
-def _show(report: ReconcileReport) -> None:
-    rows = [(one.what, one.source, one.copy, one.verdict) for one in (*report.days, *report.protocols)]
-    print_table(["day, or protocol", report.appliance, "copy", "verdict"], rows)
-    if is_told_as_events():
-        return  # the run has told it
-    differing = sum(one.verdict == "differs" for one in (*report.days, *report.protocols))
-    uncounted = sum(one.verdict == "uncounted" for one in report.days)
-    print(
-        f"{report.appliance}: {len(report.days)} days compared, {differing} differences stay, {uncounted} days that "
-        f"the appliance does not count; {sum(report.requests.values()):,} requests in {report.seconds:,.1f} s",
-        file=sys.stderr,
+def _print_counts(run: Run) -> None:
+    rows = [(one.what, one.source, one.copy, one.verdict) for one in (*run.days, *run.protocols)]
+    print_table(["day, or protocol", run.appliance, "copy", "verdict"], rows)
+
+
+def _summarize(run: Run) -> str:
+    uncounted = sum(one.verdict == "uncounted" for one in run.days)
+    return (
+        f"{run.appliance}: {len(run.days)} days compared, {len(run.differing)} differences stay, {uncounted} days that "
+        f"the appliance does not count; {sum(run.requests.values()):,} requests in {run.seconds:,.1f} s"
     )

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Final
 
 import spsetl
-from spsetl.cli.complaint import complain
 from spsetl.cli.options import DataOptions
 from spsetl.cli.output import OutputOptions, write_answer
 from spsetl.errors import SpsetlError
+from spsetl.events import complain
 from spsetl.warehouse.edition import Limits, Parameters
 from spsetl.warehouse.reader import Warehouse, open_warehouse
 

@@ -7,11 +7,11 @@ import orjson
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from spsetl.cli.complaint import complain
 from spsetl.cli.options import DataOptions
 from spsetl.cli.terminal import print_table
 from spsetl.errors import IncompleteError, UsageError
-from spsetl.sync.report import name_misfits
+from spsetl.events import complain
+from spsetl.runs import name_misfits
 from spsetl.sync.state import CopyState, fetch_state
 
 DEFAULTS = DataOptions()

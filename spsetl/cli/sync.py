@@ -2,48 +2,20 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import orjson
 
 from spsetl.analysis.times import read_end, read_start
-from spsetl.cli.complaint import complain
 from spsetl.cli.options import SyncOptions
-from spsetl.cli.terminal import print_table, show_progress
+from spsetl.cli.terminal import print_table, progress_of
 from spsetl.errors import UsageError
-from spsetl.extract.plan import Window
-from spsetl.seeing import is_told_as_events
+from spsetl.events import Teller, complain
+from spsetl.runs import Run, exit_code_of
 from spsetl.settings import Settings
-from spsetl.sync import (
-    AppliancesRun,
-    Progress,
-    SyncReport,
-    ThreadRunner,
-    exit_code_of,
-    plan_sync,
-    run_backfill,
-    run_each,
-    run_sync,
-)
-from spsetl.sync.several import AnyReport
+from spsetl.sync import ThreadRunner, plan_sync, run_backfill, run_each, run_sync
 
 DEFAULTS = SyncOptions()
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What a dry run found."""
-
-    appliance: str
-    windows: list[Window]
-    warnings: Sequence[str] = ()
-    is_complete: bool = True
-
-    def as_json(self) -> dict[str, Any]:
-        windows = [{"start": w.start.isoformat(), "end": w.end and w.end.isoformat()} for w in self.windows]
-        return {"appliance": self.appliance, "windows": windows}
 
 
 def sync(
@@ -67,21 +39,17 @@ def sync(
     """
     if dry_run:
 
-        def plan(settings: Settings, _: Progress) -> _Plan:
-            return _Plan(settings.for_appliance().appliance, plan_sync(settings, new_appliance=new_appliance))
+        def plan(settings: Settings, _: Teller) -> Run:
+            return plan_sync(settings, new_appliance=new_appliance)
 
-        return run_and_show(options.load_all(), plan, _show_plan, json=json)
+        return run_and_show(options.load_all(), plan, print_rows=_print_plan, json=json)
 
-    def run(settings: Settings, progress: Progress) -> SyncReport:
+    def run(settings: Settings, teller: Teller) -> Run:
         return run_sync(
-            settings,
-            runner=ThreadRunner(),
-            progress=progress,
-            accept_missing=accept_missing,
-            new_appliance=new_appliance,
+            settings, runner=ThreadRunner(), teller=teller, accept_missing=accept_missing, new_appliance=new_appliance
         )
 
-    return run_and_show(options.load_all(), run, show_report, json=json)
+    return run_and_show(options.load_all(), run, summarize=summarize, json=json)
 
 
 def backfill(
@@ -100,17 +68,17 @@ def backfill(
     """
     first, last = _range(start, end)
 
-    def run(settings: Settings, progress: Progress) -> SyncReport:
+    def run(settings: Settings, teller: Teller) -> Run:
         return run_backfill(
             settings,
             start=first,
             end=last,
             runner=ThreadRunner(),
-            progress=progress,
+            teller=teller,
             new_appliance=new_appliance,
         )
 
-    return run_and_show(options.load_all(), run, show_report, json=json)
+    return run_and_show(options.load_all(), run, summarize=summarize, json=json)
 
 
 def _range(start: str, end: str) -> tuple[datetime, datetime]:
@@ -122,79 +90,64 @@ def _range(start: str, end: str) -> tuple[datetime, datetime]:
 
 def run_and_show(
     all_settings: Sequence[Settings],
-    run: Callable[[Settings, Progress], AnyReport],
-    show: Callable[[AnyReport], None],
+    run: Callable[[Settings, Teller], Run],
     *,
+    summarize: Callable[[Run], str] | None = None,
+    print_rows: Callable[[Run], None] | None = None,
     json: bool,
 ) -> int:
-    """Run for each appliance and show how it ended, as JSON in one object; the exit code."""
+    """Run for each appliance and show how it ended, as JSON in one object; the exit code.
 
-    def run_one(settings: Settings) -> AnyReport:
-        report = with_progress(settings, run)
-        if not json:
-            show(report)
-        return report
+    Args:
+        all_settings: Of each appliance.
+        run: Does it for one.
+        summarize: The outcome in a few lines, for a person, on stderr; where lines are events, the last has it all.
+        print_rows: Prints what was found.
+        json: Print one object in place of both.
+    """
 
-    if len(all_settings) == 1:
-        report = run_one(all_settings[0])
-        done, answer = [AppliancesRun(report.appliance, report, None)], report.as_json()
-    else:
-        done = run_each(all_settings, run_one, complain=complain)
-        answer = {
-            "runs": [one.report.as_json() for one in done if one.report],
-            "failed": {
-                one.appliance: {"error": str(one.error), "exit_code": one.exit_code} for one in done if one.error
-            },
-        }
-    if json:
-        print(orjson.dumps(answer).decode())
+    def run_one(settings: Settings) -> Run:
+        with progress_of(settings) as teller:
+            done = run(settings, teller)
+        if print_rows and not json:
+            print_rows(done)
+        if summarize and not json and settings.log_format == "text":
+            print(summarize(done), file=sys.stderr)
+        return done
+
+    done = run_each(all_settings, run_one, complain=complain)
+    failed = {one.appliance: {"error": one.error, "exit_code": one.exit_code} for one in done if one.error}
+    if json and len(all_settings) == 1:
+        print(orjson.dumps(done[0].as_json()).decode())
+    elif json:
+        print(orjson.dumps({"runs": [one.as_json() for one in done if not one.error], "failed": failed}).decode())
     return exit_code_of(done)
 
 
-def sync_with_progress(settings: Settings) -> SyncReport:
-    """Run a sync with bars or lines on stderr."""
-    return with_progress(settings, lambda s, progress: run_sync(s, runner=ThreadRunner(), progress=progress))
-
-
-def with_progress(settings: Settings, run: Callable[[Settings, Progress], AnyReport]) -> AnyReport:
-    """Run with bars or lines on stderr."""
-    with show_progress() as progress:
-        if is_told_as_events():
-            return run(settings, progress)  # which tells its warnings itself
-        for remark in settings.remarks:
-            progress.say(f"warning: {remark}")
-        report = run(settings, progress)
-        for warning in report.warnings:
-            progress.say(f"warning: {warning}")
-    return report
-
-
-def _show_plan(plan: _Plan) -> None:
+def _print_plan(plan: Run) -> None:
     """The windows that would be walked."""
-    rows = [(w.start.isoformat(), w.end.isoformat() if w.end else "no end") for w in plan.windows]
+    rows = [(start.isoformat(), end.isoformat() if end else "no end") for start, end in plan.planned]
     print_table([f"{plan.appliance}: sessions started from", "to"], rows)
 
 
-def show_report(report: SyncReport) -> None:
+def summarize(run: Run) -> str:
     """The outcome in a few lines, for a person."""
-    if is_told_as_events():
-        return  # the last event of the run has it all
-    requests = sum(report.requests.values())
-    kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(report.requests.items()))
+    requests = sum(run.requests.values())
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(run.requests.items()))
     lines = [
         (
-            f"{report.appliance}: {report.sessions_seen:,} sessions looked at, {report.sessions_new:,} new, "
-            f"{report.sessions_changed:,} changed, {report.sessions_missing:,} gone"
+            f"{run.appliance}: {run.sessions_seen:,} sessions looked at, {run.sessions_new:,} new, "
+            f"{run.sessions_changed:,} changed, {run.sessions_missing:,} gone"
         ),
-        "rows written: " + (", ".join(f"{n:,} {table}" for table, n in sorted(report.rows.items()) if n) or "none"),
-        f"{requests:,} requests in {report.seconds:,.1f} s ({kinds})",
+        "rows written: " + (", ".join(f"{n:,} {table}" for table, n in sorted(run.rows.items()) if n) or "none"),
+        f"{requests:,} requests in {run.seconds:,.1f} s ({kinds})",
     ]
-    if report.details_pending:
-        lines.append(f"{report.details_pending:,} sessions have details that are not fetched yet")
-    if report.details_failed:
-        lines.append(f"the details of {report.details_failed:,} sessions could not be fetched: see detail_failures")
-    if report.details_gone:
-        lines.append(f"{report.details_gone:,} details were gone from the appliance before they were fetched")
-    if report.quarantined:
-        lines.append(f"{report.quarantined:,} rows could not be read: see the table quarantine")
-    print("\n".join(lines), file=sys.stderr)
+    if run.details_pending:
+        lines.append(f"{run.details_pending:,} sessions have details that are not fetched yet")
+    if run.details_failed:
+        lines.append(f"the details of {run.details_failed:,} sessions could not be fetched: see detail_failures")
+    if run.details_gone:
+        lines.append(f"{run.details_gone:,} details were gone from the appliance before they were fetched")
+    if run.quarantined:
+        lines.append(f"{run.quarantined:,} rows could not be read: see the table quarantine")
+    return "\n".join(lines)

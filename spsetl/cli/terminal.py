@@ -2,8 +2,8 @@
 
 import sys
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from io import StringIO
 from typing import Any, Final, Self
 
@@ -26,7 +26,9 @@ from rich.text import Text
 
 from spsetl.cli.cells import csv_lines
 from spsetl.cli.screen import plain, printable
-from spsetl.seeing import is_told_as_events
+from spsetl.events import SILENT, Listener, Teller
+from spsetl.runs import Run
+from spsetl.settings import Settings
 
 SECONDS_BETWEEN_LINES: Final = 5.0
 
@@ -39,7 +41,7 @@ class _RateColumn(ProgressColumn):
         return Text(f"{speed:,.0f}/s" if speed else "", style="progress.data.speed")
 
 
-class Bars(AbstractContextManager["Bars"]):
+class Bars(Listener):
     """A bar for each stage, alive for as long as the block lasts."""
 
     def __init__(self) -> None:
@@ -82,13 +84,20 @@ class Bars(AbstractContextManager["Bars"]):
         task = self._tasks[stage]
         self._progress.update(task, total=self._progress.tasks[task].completed)
 
-    def say(self, message: str) -> None:
+    def line(self, text: str) -> None:
         """A line above the bars."""
-        self._progress.console.print(escape(printable(message)), highlight=False)
+        self._progress.console.print(escape(printable(text)), highlight=False)
+
+    def end(self, run: Run) -> None:
+        """What is to be known of it."""
+        _show_warnings(self, run)
 
 
-class Lines(AbstractContextManager["Lines"]):
+class Lines(Listener):
     """Plain lines, one every few seconds: for logs, cron and pipes."""
+
+    def __enter__(self) -> Self:
+        return self
 
     def __init__(self) -> None:
         self._done: dict[str, int] = {}
@@ -114,44 +123,35 @@ class Lines(AbstractContextManager["Lines"]):
         done, total = self._done[stage], self._total[stage]
         rate = done / max(time.monotonic() - self._began[stage], 0.001)
         of = f" of {total:,}" if total is not None else ""
-        self.say(f"{stage}: {done:,}{of}, {rate:,.0f}/s")
+        self.line(f"{stage}: {done:,}{of}, {rate:,.0f}/s")
 
     def finish(self, stage: str) -> None:
         """The last line of the stage."""
         self._report(stage)
 
-    def say(self, message: str) -> None:
+    def line(self, text: str) -> None:
         """One line."""
-        print(message, file=sys.stderr, flush=True)
+        print(text, file=sys.stderr, flush=True)
+
+    def end(self, run: Run) -> None:
+        """What is to be known of it."""
+        _show_warnings(self, run)
 
 
-class Events(AbstractContextManager["Events"]):
-    """Nothing of its own: where each line is an event, the run tells of its phases itself."""
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing is left open."""
-
-    def begin(self, stage: str, total: int | None) -> None:
-        """The run tells."""
-
-    def advance(self, stage: str, amount: int) -> None:
-        """The run tells."""
-
-    def finish(self, stage: str) -> None:
-        """The run tells."""
-
-    def say(self, message: str) -> None:
-        """One line that is told in no other way."""
-        from spsetl.seeing.logs import log  # noqa: PLC0415 - structlog is not for every command
-
-        log.info("said", message=message)
+def _show_warnings(listener: Listener, run: Run) -> None:
+    """A line each; of a run that failed, its error says what is to be done."""
+    for warning in run.warnings if run.error is None else ():
+        listener.line(f"warning: {warning}")
 
 
-def show_progress() -> Bars | Lines | Events:
-    """Bars on a terminal, lines elsewhere; neither where each line is to be an event."""
-    if is_told_as_events():
-        return Events()
-    return Bars() if sys.stderr.isatty() else Lines()
+@contextmanager
+def progress_of(settings: Settings) -> Iterator[Teller]:
+    """What tells of a run: bars on a terminal, lines elsewhere; events alone where each line is to be one."""
+    if settings.log_format != "text":
+        yield SILENT
+        return
+    with Bars() if sys.stderr.isatty() else Lines() as shown:
+        yield Teller(shown)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -11,11 +11,11 @@ from typing import Any, Final
 from spsetl.doctor.finding import Finding, red
 from spsetl.errors import NewerCopyError, SettingsError, SpsetlError, StorageError
 from spsetl.queries import read_statement
+from spsetl.runs import TELL_US, Run, name_misfits
 from spsetl.settings import Settings
-from spsetl.sync.last_runs import LastRun, fetch_last_runs
+from spsetl.sync.last_runs import fetch_last_runs
 from spsetl.sync.lock import Holder, find_holder
 from spsetl.sync.places import Places
-from spsetl.sync.report import TELL_US, name_misfits
 from spsetl.sync.retention import as_rows, retention_query
 from spsetl.sync.state import fetch_state
 from spsetl.warehouse.reader import open_warehouse
@@ -52,7 +52,7 @@ class Copy:
     growth: dict[str, Any] | None = None
     misfits: dict[str, int] = field(default_factory=dict)
     holder: Holder | None = None
-    last_run: LastRun | None = None
+    last_run: Run | None = None
 
     @property
     def is_fresh(self) -> bool:
@@ -106,7 +106,7 @@ def _read_published(copy: Copy, data_dir: Path, appliance: str | None) -> None:
         copy.misfits = dict(warehouse.rows(read_statement("doctor", "misfits"), {"appliance": appliance})[1])
 
 
-def _read_last_run(private: Path, holder: Holder | None, appliance: str) -> LastRun | None:
+def _read_last_run(private: Path, holder: Holder | None, appliance: str) -> Run | None:
     """The last sync; a failed one publishes nothing, and tells of itself here."""
     runs = fetch_last_runs(private, is_running=holder is not None)
     return next((run for run in runs if run.kind == "sync" and run.appliance == appliance), None)

@@ -32,8 +32,8 @@ from spsetl.appliance.configuration import (
     policies_path,
 )
 from spsetl.errors import ApplianceError, IncompleteError, NotFoundError, RightsError
+from spsetl.events import carry
 from spsetl.flatten.values import to_json
-from spsetl.seeing.logs import carry
 
 Place = tuple[str, PolicyKind]
 PolicyId = tuple[str, str, str]

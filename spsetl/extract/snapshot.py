@@ -6,6 +6,7 @@ its last query; then another is opened, and each walk goes on at the last start_
 appliance gives out one snapshot at a time: while another program holds it, windows are walked through the live list.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,7 +23,6 @@ from spsetl.extract.listed import Asks, key_of, start_of
 from spsetl.extract.plan import Window
 from spsetl.extract.windows import LIST_FIELDS, Tally, walk_window
 from spsetl.files import replacing
-from spsetl.seeing.logs import log
 
 MOST_LOSSES_WITHOUT_PROGRESS: Final = 3
 MOST_LOSSES: Final = 100
@@ -79,7 +79,7 @@ class Snapshots:
             if self._current == snapshot:
                 self._current = None
                 self.losses += 1
-                log.warning("snapshot lost", losses=self.losses)
+                self._client.teller.event(logging.WARNING, "snapshot lost", losses=self.losses)
 
     def _open(self) -> str | None:
         while True:
@@ -103,7 +103,7 @@ class Snapshots:
                 break
             self._waits_left -= 1
             holder = "an earlier run of this copy" if self.is_of_earlier_run else "another program"
-            log.info("waiting for the snapshot", holder=holder, seconds=WAIT_SECONDS)
+            self._client.teller.info("waiting for the snapshot", holder=holder, seconds=WAIT_SECONDS)
             if self._sleep(WAIT_SECONDS):
                 break
         raise RateLimitError(

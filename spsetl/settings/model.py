@@ -279,7 +279,7 @@ class Settings(BaseSettings):
             check_client_cert(self.client_cert, place("client_cert"))
         return Access(
             url=self.url,
-            appliance=str(self._appliance),
+            appliance=str(self.name),
             username=self.username,
             password=password,
             login_method=self.login_method,
@@ -289,7 +289,7 @@ class Settings(BaseSettings):
         )
 
     @property
-    def _appliance(self) -> str | None:
+    def name(self) -> str | None:
         """Its name in the copy."""
         return self.appliance or (urlsplit(self.url).hostname if self.url else None)
 
@@ -300,7 +300,7 @@ class Settings(BaseSettings):
             password=self.password,
             password_file=self.password_file,
             keyring=self.keyring,
-            credential=find_credential(self._origins.credentials, self._appliance),
+            credential=find_credential(self._origins.credentials, self.name),
             place=self._place,
         )
 

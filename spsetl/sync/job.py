@@ -1,35 +1,34 @@
 """What every run holds while it works: the lock, the appliance, the lake and the work database."""
 
 import gc
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
 from threading import Event
+
+import duckdb
 
 from spsetl import __version__, schema
 from spsetl.access import Access
 from spsetl.appliance.client import Client
 from spsetl.appliance.limits import Limits
 from spsetl.appliance.quiet import QuietHours
-from spsetl.appliance.transport import OnRequest
-from spsetl.errors import IncompleteError, SpsetlError
+from spsetl.errors import ApplianceNameError, IncompleteError, SpsetlError
+from spsetl.events import Listener, Teller
 from spsetl.interrupts import INTERRUPTS, is_asked_to_end, unmasked
 from spsetl.lake import Lake
-from spsetl.seeing.logs import log
-from spsetl.seeing.spans import span
+from spsetl.runs import Kind, Run, describe_misfits
 from spsetl.settings import OfficeHours, Settings
 from spsetl.sync.abilities import choose_strategy, ensure_capabilities, share_snapshot
 from spsetl.sync.budget import Budget
 from spsetl.sync.copy import open_work
+from spsetl.sync.last_runs import drop_last_run, keep_last_run
 from spsetl.sync.names import hold_copy, require_known_name, require_own_name
 from spsetl.sync.places import Places
-from spsetl.sync.progress import Progress, say
-from spsetl.sync.report import SyncReport, describe_misfits
 from spsetl.sync.runner import StepRunner
 from spsetl.sync.steps import RunClock, Steps
-from spsetl.sync.watching import Watch, watch_run
+from spsetl.telemetry import start_telemetry
 from spsetl.warehouse import checks, details, runs
 from spsetl.warehouse.marts import build_marts
 from spsetl.warehouse.publish import publish
@@ -46,10 +45,8 @@ class Job:
     work: WorkDatabase
     steps: Steps
     runner: StepRunner
-    progress: Progress
-    report: SyncReport
-    run: runs.Run
-    began: float
+    teller: Teller
+    run: Run
 
     @property
     def appliance(self) -> str:
@@ -59,34 +56,31 @@ class Job:
     @contextmanager
     def recorded(self, range_start: datetime | None, range_end: datetime | None) -> Iterator[None]:
         """Say in sync_runs that the run is under way for this range of start_time, and at the end how it ended."""
-        self.run = replace(self.run, range_start=range_start, range_end=range_end)
+        self.run.range_start, self.run.range_end = range_start, range_end
         runs.begin_run(self.work, self.run)
         try:
             with unmasked():
                 yield
                 self._check()
-        except SpsetlError as error:
-            self._finish("failed", error=str(error))
+        except (SpsetlError, *INTERRUPTS) as error:
+            self._finish(error)
             raise
-        except INTERRUPTS:
-            self._finish("interrupted", error="interrupted")
-            raise
-        self._finish("done")
+        self._finish(None)
 
     def stop(self) -> None:
         """Let the steps that are under way end soon; say so to who asked for it."""
         if is_asked_to_end():
             line = "stopping, and keeping what was fetched; once more, and it will end at once"
-            say(self.progress, line, event="stopping")
+            self.teller.say(line, event="stopping")
         self.steps.stop()
 
     def _check(self) -> None:
         self._require_legible()
-        with span("marts"):
+        with self.teller.span("marts"):
             build_marts(self.work, OfficeHours.parse(self.settings.office_hours))
-        with span("checks"):
+        with self.teller.span("checks"):
             results = checks.run_checks(self.work)
-        self.report.warnings += [f"{r.name}: {r.offending_rows} rows" for r in results if r.offending_rows]
+        self.run.warnings += [f"{r.name}: {r.offending_rows} rows" for r in results if r.offending_rows]
         checks.require_passed(results)
 
     def _require_legible(self) -> None:
@@ -100,43 +94,28 @@ class Job:
             "from quarantine where appliance = $appliance and table_name = 'sessions'",
             {"appliance": self.appliance},
         ).fetchall()[0]
-        if self.report.is_illegible or (unreadable and not sessions):
+        if self.run.is_illegible or (unreadable and not sessions):
             doubt_windows(self.work, self.appliance, since=runs.fetch_last_done(self.work, self.appliance))
             raise IncompleteError(
                 f"none of the sessions that the appliance listed could be read ({reason}): nothing was published; see "
                 "spsetl doctor whether this is an SPS appliance, of a version that is known"
             )
 
-    def _finish(self, status: str, *, error: str | None = None) -> None:
-        report = self.report
-        report.requests = self.client.requests_by_kind
-        report.seconds = time.monotonic() - self.began
-        report.details_pending = details.count_pending(self.work, appliance=self.appliance)
-        report.warnings += [*report.unreadable, *describe_misfits(report.misfits), *self._remarks()]
+    def _finish(self, error: BaseException | None) -> None:
+        run = self.run
+        run.requests = self.client.requests_by_kind
+        run.details_pending = details.count_pending(self.work, appliance=self.appliance)
+        run.warnings += [*run.unreadable_tables, *describe_misfits(run.misfits), *self._remarks()]
+        run.end(error)
         newest = runs.fetch_newest_start(self.work, self.appliance)
-        is_watermark = self.run.kind == "sync" and status == "done"
-        outcome = runs.Outcome(
-            status=status,
-            finished_at=datetime.now(UTC),
+        is_watermark = run.kind == "sync" and error is None
+        row = run.as_row(
             ordered_at=self.steps.clock.now(),
-            seconds=report.seconds,
-            watermark=min(newest, self.run.started_at) if newest and is_watermark else None,
-            sessions_seen=report.sessions_seen,
-            sessions_new=report.sessions_new,
-            sessions_changed=report.sessions_changed,
-            sessions_missing=report.sessions_missing,
-            sessions_moved=report.sessions_moved,
-            quarantined=report.quarantined,
-            requests_by_kind=report.requests,
-            misfits=report.misfits,
-            details_failed=report.details_failed,
-            details_gone=report.details_gone,
-            source_sessions=report.source_sessions,
-            error=error,
+            watermark=min(newest, run.started_at) if newest and is_watermark else None,
         )
-        with self.steps.lake.writer(appliance=self.appliance, run_id=self.run.run_id, part="run") as writer:
-            writer.write({schema.SYNC_RUNS.name: runs.run_batch(self.run, outcome)})
-        runs.finish_run(self.work, self.run, outcome)
+        with self.steps.lake.writer(appliance=self.appliance, run_id=run.run_id, part="run") as writer:
+            writer.write({schema.SYNC_RUNS.name: runs.run_batch(row)})
+        runs.finish_run(self.work, row)
 
     def _remarks(self) -> list[str]:
         """What the appliance made difficult."""
@@ -158,7 +137,7 @@ class Job:
 
 @contextmanager
 def open_job(
-    settings: Settings, *, kind: runs.RunKind, runner: StepRunner, progress: Progress, new_appliance: bool = False
+    settings: Settings, *, kind: Kind, runner: StepRunner, teller: Teller, new_appliance: bool = False
 ) -> Iterator[Job]:
     """Everything that a run needs, until the block ends; then what it merged is published.
 
@@ -167,36 +146,107 @@ def open_job(
     Raises:
         SpsetlError: The settings are wrong, another holds the data directory, the appliance cannot be reached.
     """
-    with watch_run(settings, kind=kind, progress=progress) as watch:
+    run = Run(appliance=settings.name or "", kind=kind)
+    with _told(run, settings, teller) as told:
         access, places = prepare(settings)
         with (
             hold_copy(settings, places),
             _long_lived_objects_set_aside(),
-            watch.recorded(places),
+            _kept(run, places, told),
             unmasked(),
-            connect(settings, access, places, progress, on_request=watch.on_request) as client,
+            connect(settings, access, places, told) as client,
         ):
-            watch.requests_by_kind = lambda: client.requests_by_kind
             lake = Lake(places.lake)
             lake.remove_leftovers()
-            with open_work(places, lake) as work, watch.measured(work):
+            with _counted(run, client), open_work(places, lake) as work, _measured(run, work, settings):
                 if kind == "reconcile":
-                    require_known_name(work, access.appliance)
+                    require_known_name(work, run.appliance)
                 else:
-                    require_own_name(work, client, access.appliance, is_new=new_appliance)
-                run = _begin_run(watch, access)
-                job = _make_job(settings, places, client, lake, work, runner, progress, run, watch.began)
-                watch.report = job.report
+                    require_own_name(work, client, run.appliance, is_new=new_appliance)
+                job = _make_job(settings, places, client, lake, work, runner, told, run)
                 try:
                     yield job
-                    with span("checkpoint"):
+                    with told.span("checkpoint"):
                         work.finish()
                 finally:
                     job.steps.close()
-            with span("publish"):
+            with told.span("publish"):
                 publish(places.work, places.published)
-            log.info("published", bytes=places.published.stat().st_size)
-            job.report.published = True
+            told.info("published", bytes=places.published.stat().st_size)
+            run.published = True
+
+
+@contextmanager
+def _told(run: Run, settings: Settings, teller: Teller) -> Iterator[Teller]:
+    """Tell of the run that the block is, from its begin to its end. Nothing here changes how it ends."""
+    telemetry, remarks = start_telemetry()
+    listeners: list[Listener] = [*teller.listeners, *([telemetry] if telemetry else [])]
+    if settings.metrics_file and run.appliance:
+        from spsetl.metrics import MetricsFile  # noqa: PLC0415 - prometheus_client is not for every run
+
+        published = Places.of(settings.data_dir).published
+        listeners.append(MetricsFile(settings.metrics_file, published, warn=lambda line: warn(line)))  # noqa: PLW0108
+    told = Teller(*listeners, run_id=run.run_id, appliance=run.appliance)
+    warn = told.warn
+    told.info("run started", kind=run.kind, version=__version__)
+    for remark in (*settings.remarks, *remarks):
+        told.warn(remark)
+    try:
+        with told.span(f"spsetl {run.kind}", kind=run.kind, run_id=run.run_id, appliance=run.appliance):
+            yield told
+    except BaseException as error:
+        run.end(error)
+        raise
+    else:
+        run.end()
+    finally:
+        told.end(run)
+        for remark in telemetry.close() if telemetry else ():
+            told.warn(remark)
+
+
+@contextmanager
+def _kept(run: Run, places: Places, teller: Teller) -> Iterator[None]:
+    """Write down beside the copy how the run goes, while the data directory is ours."""
+    _keep(run, places, teller)
+    try:
+        yield
+    except ApplianceNameError:
+        run.is_of_copy = False
+        drop_last_run(places.private, run)
+        raise
+    except BaseException as error:
+        run.end(error)
+        _keep(run, places, teller)
+        raise
+    run.end()
+    _keep(run, places, teller)
+
+
+def _keep(run: Run, places: Places, teller: Teller) -> None:
+    try:
+        keep_last_run(places.private, run)
+    except OSError as error:
+        teller.warn(f"how the run goes cannot be written to {places.private}: {error.strerror}")
+
+
+@contextmanager
+def _counted(run: Run, client: Client) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        run.requests = client.requests_by_kind
+
+
+@contextmanager
+def _measured(run: Run, work: WorkDatabase, settings: Settings) -> Iterator[None]:
+    """Look at the end of the block how far the copy is, if anybody asks."""
+    try:
+        yield
+    finally:
+        if settings.metrics_file:
+            with suppress(duckdb.Error):  # what made the run fail is told by others
+                run.copy = runs.fetch_copy_figures(work, run.appliance)
 
 
 @contextmanager
@@ -209,19 +259,6 @@ def _long_lived_objects_set_aside() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _begin_run(watch: Watch, access: Access) -> runs.Run:
-    return runs.Run(
-        run_id=watch.run_id,
-        appliance=access.appliance,
-        kind=watch.kind,
-        strategy="windows",
-        started_at=watch.started_at,
-        range_start=None,
-        range_end=None,
-        version=__version__,
-    )
-
-
 def _make_job(  # noqa: PLR0917 - the parts of a job, once
     settings: Settings,
     places: Places,
@@ -229,18 +266,17 @@ def _make_job(  # noqa: PLR0917 - the parts of a job, once
     lake: Lake,
     work: WorkDatabase,
     runner: StepRunner,
-    progress: Progress,
-    run: runs.Run,
-    began: float,
+    teller: Teller,
+    run: Run,
 ) -> Job:
     capabilities = ensure_capabilities(work, client, run.appliance, address=settings.url)
-    strategy = choose_strategy(settings, capabilities)
+    run.strategy = choose_strategy(settings, capabilities)
     stopping = Event()
-    is_snapshot = strategy == "snapshot"
+    is_snapshot = run.strategy == "snapshot"
     steps = Steps(
         client,
         lake,
-        progress,
+        teller,
         clock=RunClock(runs.fetch_newest_order(work)),
         capabilities=capabilities,
         snapshots=share_snapshot(settings, places, client, run.appliance, stopping) if is_snapshot else None,
@@ -255,8 +291,7 @@ def _make_job(  # noqa: PLR0917 - the parts of a job, once
         concurrency=settings.concurrency,
         stopping=stopping,
     )
-    report = SyncReport(run_id=run.run_id, appliance=run.appliance, strategy=strategy)
-    return Job(settings, client, work, steps, runner, progress, report, replace(run, strategy=strategy), began)
+    return Job(settings, client, work, steps, runner, teller, run)
 
 
 def prepare(settings: Settings) -> tuple[Access, Places]:
@@ -271,14 +306,12 @@ def prepare(settings: Settings) -> tuple[Access, Places]:
     return access, places
 
 
-def connect(
-    settings: Settings, access: Access, places: Places, progress: Progress, *, on_request: OnRequest = None
-) -> Client:
+def connect(settings: Settings, access: Access, places: Places, teller: Teller) -> Client:
     """A client that is as considerate as the settings say."""
 
     def tell_of_quiet_hours(until: datetime) -> None:
         line = f"quiet hours: no requests until {until:%H:%M}"
-        say(progress, line, event="quiet hours", until=until.isoformat(timespec="minutes"))
+        teller.say(line, event="quiet hours", until=until.isoformat(timespec="minutes"))
 
     return Client(
         access,
@@ -286,7 +319,7 @@ def connect(
         timeout=settings.timeout,
         quiet_hours=QuietHours.parse(settings.quiet_hours) if settings.quiet_hours else None,
         on_quiet=tell_of_quiet_hours,
-        on_request=on_request,
+        teller=teller,
         user_agent_suffix=places.token,
         limits=Limits.of("ANSWER", settings.answer_seconds, settings.answer_megabytes),
     )

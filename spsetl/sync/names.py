@@ -191,7 +191,7 @@ def _finish(settings: Settings, places: Places, change: Change) -> None:
     elif remembered.exists():
         remembered.replace(places.snapshot_of(change.new))
     if settings.metrics_file:
-        from spsetl.seeing.textfile import forget_metrics  # noqa: PLC0415 - prometheus_client is not for every command
+        from spsetl.metrics import forget_metrics  # noqa: PLC0415 - prometheus_client is not for every command
 
         try:
             forget_metrics(settings.metrics_file, change.old)

@@ -8,11 +8,12 @@ from itertools import chain
 
 from spsetl import schema
 from spsetl.errors import IncompleteError, VanishedError
+from spsetl.events import Teller
 from spsetl.extract.counts import count_all, count_window
 from spsetl.extract.plan import EPOCH, Window
+from spsetl.flatten import Quality
 from spsetl.interrupts import held_back
-from spsetl.seeing.logs import log
-from spsetl.seeing.spans import span
+from spsetl.runs import Run
 from spsetl.sync.details import CAN_BE_ABSENT, quote_key
 from spsetl.sync.gathering import Gathering, gather_files
 from spsetl.sync.job import Job
@@ -39,22 +40,22 @@ def read_windows(job: Job, kind: WindowKind, windows: Sequence[Window]) -> None:
     if not windows:
         return
     stages = ("windows", "swept" if kind == "sweep" else "sessions")
-    log.info("windows planned", kind=kind, windows=len(windows))
-    job.progress.begin(stages[0], len(windows))
-    job.progress.begin(stages[1], None)
+    job.teller.info("windows planned", kind=kind, windows=len(windows))
+    job.teller.begin(stages[0], len(windows))
+    job.teller.begin(stages[1], None)
     steps, workers = job.steps, job.settings.concurrency
     tasks = _tasks(job, kind, windows)
     gathering = Gathering[FetchedWindow](partial(_merge_windows, job), most=MOST_LISTED)
-    with span(kind), held_back():
+    with job.teller.span(kind), held_back():
         try:
             for fetched in job.runner.map(kind, steps.fetch_window, tasks, workers=workers, stop=job.stop):
-                _tell_window(fetched.record, rows=fetched.rows)
+                _tell_window(job, fetched.record, rows=fetched.rows)
                 gathering.add(fetched, fetched.files, sessions=fetched.rows)
-                job.progress.advance("windows", 1)
+                job.teller.advance("windows", 1)
         finally:
             gathering.merge()  # what was read is kept, whatever ended the rest
     for stage in stages:
-        job.progress.finish(stage)
+        job.teller.finish(stage)
 
 
 def _tasks(job: Job, kind: WindowKind, windows: Iterable[Window]) -> Iterator[WindowTask]:
@@ -63,7 +64,7 @@ def _tasks(job: Job, kind: WindowKind, windows: Iterable[Window]) -> Iterator[Wi
 
 
 def _merge_windows(job: Job, windows: Sequence[FetchedWindow]) -> None:
-    report = job.report
+    run = job.run
     with job.work.transaction() as connection:
         merged = merge.merge_sessions(connection, gather_files(fetched.files for fetched in windows))
         written = sum(fetched.rows for fetched in windows)
@@ -75,36 +76,42 @@ def _merge_windows(job: Job, windows: Sequence[FetchedWindow]) -> None:
         for fetched in windows:
             record_window(connection, fetched.record, appliance=job.appliance, run_id=job.run.run_id)
         runs.add_moved(connection, job.run, merged.moved)
-    log.info(
+    job.teller.info(
         "windows merged",
         windows=len(windows),
         new=merged.new,
         changed=merged.changed,
         missing=merged.missing,
     )
-    report.sessions_new += merged.new
-    report.sessions_changed += merged.changed
-    report.sessions_missing += merged.missing
-    report.sessions_moved += merged.moved
-    report.rows[schema.SESSIONS.name] += merged.new + merged.changed
+    run.sessions_new += merged.new
+    run.sessions_changed += merged.changed
+    run.sessions_missing += merged.missing
+    run.sessions_moved += merged.moved
+    run.rows[schema.SESSIONS.name] += merged.new + merged.changed
     for fetched in windows:
-        report.quality.add(fetched.quality)
+        _add_quality(run, fetched.quality)
     for record in (fetched.record for fetched in windows):
-        report.sessions_seen += record.distinct_keys
+        run.sessions_seen += record.distinct_keys
         if record.verdict == DIFFERS:
-            report.windows_differing += 1
-            report.warnings.append(
+            run.windows_differing += 1
+            run.warnings.append(
                 f"window {record.window}: {record.distinct_keys} sessions were listed, the appliance counts "
                 f"{record.source_count}; ask spsetl reconcile"
             )
+
+
+def _add_quality(run: Run, quality: Quality) -> None:
+    run.given.update(quality.given)
+    run.unreadable.update(quality.unreadable)
+    run.misfits.update(quality.misfits)
 
 
 def _named(windows: Sequence[FetchedWindow]) -> str:
     return ", ".join(f"window {fetched.record.window}" for fetched in windows)
 
 
-def _tell_window(record: WindowRecord, *, rows: int) -> None:
-    log.info(
+def _tell_window(job: Job, record: WindowRecord, *, rows: int) -> None:
+    job.teller.info(
         "window read",
         kind=record.kind,
         window=str(record.window),
@@ -125,14 +132,14 @@ def compare_totals(job: Job, counted: int | None) -> None:
     """
     if counted is not None and counted != runs.count_present(job.work, job.appliance):
         counted = count_all(job.client, job.steps.capabilities)
-    job.report.source_sessions = counted
+    job.run.source_sessions = counted
     if counted is None or counted == runs.count_present(job.work, job.appliance):
         return
     started = count_window(job.client, job.steps.capabilities, Window(EPOCH, None))
     if started is None or started >= counted:
         return  # what arrived or went since; what a window should have had, its own count has told
-    job.report.sessions_without_start = counted - started
-    job.report.warnings.append(
+    job.run.sessions_without_start = counted - started
+    job.run.warnings.append(
         f"{counted - started:,} sessions of the appliance have no start_time that a window can list: they are not in "
         "the copy; ask the appliance's administrator what they are"
     )
@@ -186,12 +193,12 @@ def fetch_details(job: Job, *, start: datetime | None = None, end: datetime | No
 
 
 def _fetch_batches(job: Job, batches: Iterable[Batch], waiting: int) -> None:
-    log.info("details planned", sessions=waiting)
-    job.progress.begin("details", waiting)
+    job.teller.info("details planned", sessions=waiting)
+    job.teller.begin("details", waiting)
     steps = job.steps
-    pace = _Pace(waiting)
+    pace = _Pace(job.teller, waiting)
     gathering = Gathering[FetchedBatch](partial(_merge_batches, job), most=MOST_DETAILED)
-    with span("details"), held_back():
+    with job.teller.span("details"), held_back():
         try:
             for fetched in job.runner.map("details", steps.fetch_batch, batches, workers=2, stop=job.stop):
                 gathering.add(fetched, fetched.files, sessions=len(fetched.details))
@@ -199,7 +206,7 @@ def _fetch_batches(job: Job, batches: Iterable[Batch], waiting: int) -> None:
         finally:
             gathering.merge()  # what was fetched is kept, whatever ended the rest
     pace.tell()
-    job.progress.finish("details")
+    job.teller.finish("details")
 
 
 def _merge_batches(job: Job, batches: Sequence[FetchedBatch]) -> None:
@@ -207,39 +214,40 @@ def _merge_batches(job: Job, batches: Sequence[FetchedBatch]) -> None:
     fetched = [one for batch in batches for one in batch.details]
     with job.work.transaction() as connection:
         rows = details.merge_details(connection, files, appliance=job.appliance, fetched=fetched)
-    report = job.report
-    report.rows.update(rows)
+    run = job.run
+    run.rows.update(rows)
     for batch in batches:
-        report.quality.add(batch.quality)
+        _add_quality(run, batch.quality)
     expected = CAN_BE_ABSENT | job.steps.details.unknown_kinds
     outcomes = [outcome for one in fetched for kind, outcome in one.statuses.items() if kind not in expected]
-    report.details_gone += outcomes.count(schema.GONE) + outcomes.count(schema.VANISHED)
+    run.details_gone += outcomes.count(schema.GONE) + outcomes.count(schema.VANISHED)
 
 
 def _tell_failures(job: Job, kinds: Sequence[str], start: datetime | None, end: datetime | None) -> None:
     """Count the sessions whose details the appliance has not given, tonight or before: the copy lacks them."""
-    report, shut = job.report, sorted(job.steps.details.shut_kinds)
+    run, shut = job.run, sorted(job.steps.details.shut_kinds)
     failures = details.fetch_failures(job.work, appliance=job.appliance, kinds=kinds, start=start, end=end)
     failed = sum(sessions for _, sessions, _ in failures)
     for error, sessions, keys in failures[:_MOST_REASONS]:
         shown = ", ".join(quote_key(key) for key in keys) + (", …" if sessions > len(keys) else "")
-        report.warnings.append(
+        run.warnings.append(
             f"the details of {sessions:,} sessions could not be fetched ({shown}): {error}; "
             "they are asked for again on later nights"
         )
     if shut:
-        report.warnings.append(
+        run.warnings.append(
             f"the appliance answers 404 for {' and '.join(shut)} of every session: the others wait for the next run; "
             "if this firmware has none, that is believed after some nights"
         )
         failed = details.count_pending(job.work, appliance=job.appliance, start=start, end=end)
-    report.details_failed += failed
+    run.details_failed += failed
 
 
 class _Pace:
     """Tells now and then how far the details are: batches come every second."""
 
-    def __init__(self, sessions: int) -> None:
+    def __init__(self, teller: Teller, sessions: int) -> None:
+        self._teller = teller
         self._sessions = sessions
         self._done = 0
         self._told = time.monotonic()
@@ -253,7 +261,7 @@ class _Pace:
     def tell(self) -> None:
         """How far it is now."""
         self._told = time.monotonic()
-        log.info("details fetched", sessions=self._done, of=self._sessions)
+        self._teller.info("details fetched", sessions=self._done, of=self._sessions)
 
 
 def _pending(

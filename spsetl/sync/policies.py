@@ -14,7 +14,6 @@ from spsetl.appliance.configuration import PROTOCOLS
 from spsetl.errors import StorageError
 from spsetl.extract.policies import SEAL_BYTES, Configuration, KnownPolicies, compare_policies, fetch_configuration
 from spsetl.files import replacing
-from spsetl.seeing.spans import span
 from spsetl.sync.job import Job
 from spsetl.sync.places import Places
 from spsetl.sync.retention import as_rows, describe_retention, retention_query
@@ -37,7 +36,7 @@ class FetchedPolicies:
 
 def copy_policies(job: Job) -> None:
     """Bring the policies of the copy up to date, as far as the user may read them."""
-    with span("policies"):
+    with job.teller.span("policies"):
         _copy_policies(job)
 
 
@@ -48,8 +47,8 @@ def _copy_policies(job: Job) -> None:
         with job.work.transaction() as connection:
             versions = merge_policies(connection, fetched.files)
         if versions:
-            job.report.rows[schema.POLICIES.name] += versions
-        job.report.warnings += _remarks(fetched.configuration)
+            job.run.rows[schema.POLICIES.name] += versions
+        job.run.warnings += _remarks(fetched.configuration)
 
 
 def _fetch(job: Job, known: KnownPolicies) -> FetchedPolicies:
@@ -94,4 +93,4 @@ def warn_of_cleanup(job: Job) -> None:
     """Tell where the appliance's clean-up of metadata may come before the copy."""
     asked = job.work.connection.execute(retention_query())
     rows = as_rows([name for name, *_ in asked.description or ()], asked.fetchall())
-    job.report.warnings += describe_retention(row for row in rows if row["appliance"] == job.appliance)
+    job.run.warnings += describe_retention(row for row in rows if row["appliance"] == job.appliance)

@@ -7,78 +7,23 @@ the same sessions by protocol.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Literal
 
 from spsetl.appliance.protocol import STATS_PATH, Params, decode_stats
 from spsetl.errors import NotFoundError, QueryError, UsageError
+from spsetl.events import SILENT, Teller
 from spsetl.extract.counts import count_window, fetch_daily_counts, range_query
 from spsetl.extract.plan import Window
 from spsetl.extract.survey import fetch_first_start
-from spsetl.seeing.logs import log
-from spsetl.seeing.spans import span
+from spsetl.runs import Compared, Run, Verdict
 from spsetl.settings import Settings
 from spsetl.sync.job import Job, open_job
 from spsetl.sync.phases import fetch_details, read_windows
-from spsetl.sync.progress import Progress
 from spsetl.sync.runner import StepRunner
 from spsetl.warehouse import runs
 from spsetl.warehouse.work import aware_utc, naive_utc
 
-Verdict = Literal["equal", "drift", "mended", "differs", "uncounted"]
 _DAY = timedelta(days=1)
-
-
-@dataclass
-class Compared:
-    """One day, or one protocol: how many sessions the appliance counts, and how many the copy has.
-
-    Verdicts: `equal`; `drift`, equal when it was counted again; `mended`, equal since it was read again;
-    `differs`; `uncounted`, the appliance has no count of it alone.
-    """
-
-    what: str
-    source: int | None
-    copy: int
-    verdict: Verdict
-
-
-@dataclass
-class ReconcileReport:
-    """What a reconciliation found. `requests` by kind; times in seconds."""
-
-    run_id: str
-    appliance: str
-    start: datetime
-    end: datetime
-    days: list[Compared] = field(default_factory=list)
-    protocols: list[Compared] = field(default_factory=list)
-    requests: dict[str, int] = field(default_factory=dict)
-    seconds: float = 0.0
-    warnings: list[str] = field(default_factory=list)
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether no difference stays."""
-        return not any(one.verdict == "differs" for one in (*self.days, *self.protocols))
-
-    def as_json(self) -> dict[str, Any]:
-        """For programs."""
-        return {
-            "run_id": self.run_id,
-            "appliance": self.appliance,
-            "start": self.start.isoformat(),
-            "end": self.end.isoformat(),
-            "is_equal": self.is_complete,
-            "days": [{"day": d.what, "source": d.source, "copy": d.copy, "verdict": d.verdict} for d in self.days],
-            "protocols": [
-                {"protocol": p.what, "source": p.source, "copy": p.copy, "verdict": p.verdict} for p in self.protocols
-            ],
-            "requests": dict(sorted(self.requests.items())),
-            "seconds": round(self.seconds, 3),
-            "warnings": self.warnings,
-        }
 
 
 def run_reconcile(
@@ -87,8 +32,8 @@ def run_reconcile(
     start: datetime | None = None,
     end: datetime | None = None,
     runner: StepRunner,
-    progress: Progress,
-) -> ReconcileReport:
+    teller: Teller = SILENT,
+) -> Run:
     """Compare the copy with the appliance, and fetch what it lacks.
 
     Args:
@@ -96,35 +41,28 @@ def run_reconcile(
         start: Sessions that started at or after this (aware); None for the first there is.
         end: Sessions that started before this (aware); None, or anything later, for the watermark of the last sync.
         runner: Runs windows side by side.
-        progress: Is told what happens.
+        teller: Tells what happens.
 
     Raises:
         UsageError: There was no sync yet, or nothing lies in the range.
         SpsetlError: As `run_sync`.
     """
-    with open_job(settings, kind="reconcile", runner=runner, progress=progress) as job:
+    with open_job(settings, kind="reconcile", runner=runner, teller=teller) as job:
         window = _range(job, start, end)
         with job.recorded(window.start, window.end):
             comparison = _Comparison(job, window)
-            with span("comparison"):
-                days = comparison.compare_days()
-            protocols = comparison.compare_protocols()
-            differing = sum(one.verdict == "differs" for one in (*days, *protocols))
-            job.report.counts_differing = differing
-            log.info("counts compared", days=len(days), protocols=len(protocols), differing=differing)
+            with job.teller.span("comparison"):
+                job.run.days = comparison.compare_days()
+            job.run.protocols = comparison.compare_protocols()
+            job.teller.info(
+                "counts compared",
+                days=len(job.run.days),
+                protocols=len(job.run.protocols),
+                differing=len(job.run.differing),
+            )
             for day in comparison.read_again:
                 fetch_details(job, start=day.start, end=day.end)
-    return ReconcileReport(
-        run_id=job.run.run_id,
-        appliance=job.appliance,
-        start=window.start,
-        end=comparison.end,
-        days=days,
-        protocols=protocols,
-        requests=dict(job.report.requests),
-        seconds=job.report.seconds,
-        warnings=job.report.warnings,
-    )
+    return job.run
 
 
 def _range(job: Job, start: datetime | None, end: datetime | None) -> Window:
@@ -163,11 +101,11 @@ class _Comparison:
         whole = fetch_daily_counts(job.client, job.steps.capabilities, self.window.start, self.end) or {}
         copy = self._count_copy()
         compared: dict[date, Compared] = {}
-        job.progress.begin("days", len(days))
+        job.teller.begin("days", len(days))
         for day in days:
             compared[day] = self._compare(day, whole.get(day), copy.get(day, 0))
-            job.progress.advance("days", 1)
-        job.progress.finish("days")
+            job.teller.advance("days", 1)
+        job.teller.finish("days")
         differing = [day for day, one in compared.items() if one.verdict == "differs"]
         self.read_again = [self._window_of(day) for day in differing]
         read_windows(job, "list", self.read_again)

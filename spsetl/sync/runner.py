@@ -7,8 +7,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import Final, Protocol, TypeVar
 
+from spsetl.events import carry
 from spsetl.interrupts import ends_process, is_asked_to_end
-from spsetl.seeing.logs import carry
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

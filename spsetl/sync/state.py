@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from spsetl.errors import SettingsError
 from spsetl.queries import read_statement
-from spsetl.sync.last_runs import LastRun, fetch_last_runs
+from spsetl.runs import Run
+from spsetl.sync.last_runs import fetch_last_runs
 from spsetl.sync.lock import Holder, find_holder
 from spsetl.sync.places import Places
 from spsetl.sync.retention import as_rows, describe_retention, retention_query
@@ -103,7 +104,7 @@ def _ask(published: Path) -> tuple[datetime | None, list[dict[str, Any]], list[d
     return at.replace(microsecond=0), rows, retention
 
 
-def _appliance(name: str, row: Mapping[str, Any], last_runs: Sequence[LastRun], now: datetime) -> dict[str, Any]:
+def _appliance(name: str, row: Mapping[str, Any], last_runs: Sequence[Run], now: datetime) -> dict[str, Any]:
     succeeded_at = row.get("last_sync_at")
     newest = max(last_runs, key=lambda run: run.started_at, default=None)
     return {
@@ -112,8 +113,8 @@ def _appliance(name: str, row: Mapping[str, Any], last_runs: Sequence[LastRun], 
         "age_seconds": round((now - aware_utc(succeeded_at)).total_seconds(), 3) if succeeded_at else None,
         **row,
         "misfits": json.loads(row.get("misfits") or "{}"),
-        "last_run": asdict(newest) if newest else None,
-        "last_runs": {run.kind: asdict(run) for run in last_runs},
+        "last_run": newest.as_last() if newest else None,
+        "last_runs": {run.kind: run.as_last() for run in last_runs},
     }
 
 

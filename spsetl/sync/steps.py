@@ -17,18 +17,16 @@ import pyarrow as pa
 from spsetl import schema
 from spsetl.appliance.client import Client
 from spsetl.appliance.probe import Capabilities
+from spsetl.events import Teller, carry
 from spsetl.extract.counts import count_window
 from spsetl.extract.details import has_session
 from spsetl.extract.snapshot import Snapshots, walk_snapshot
 from spsetl.extract.windows import walk_window
 from spsetl.flatten import Flattener, PageReader, Quality
 from spsetl.lake import Lake, LakeWriter
-from spsetl.seeing.logs import carry
-from spsetl.seeing.spans import span
 from spsetl.sync.budget import Budget
 from spsetl.sync.details import DetailFetcher, SessionDetails
 from spsetl.sync.pages import Pages
-from spsetl.sync.progress import Progress
 from spsetl.sync.reading import Walk, WindowReading, WindowTask
 from spsetl.sync.turns import Turns
 from spsetl.warehouse.details import FetchedDetails, PendingDetails
@@ -104,7 +102,7 @@ class Steps:
         snapshots: What is walked instead of the live list, if anything.
         lake: Where the rows go.
         clock: Says when they were fetched.
-        progress: Is told how far it is.
+        teller: Is told how far it is.
         appliance: Its name in the copy.
         run_id: The run.
         details: The kinds that are fetched.
@@ -117,7 +115,7 @@ class Steps:
         self,
         client: Client,
         lake: Lake,
-        progress: Progress,
+        teller: Teller,
         *,
         clock: RunClock,
         capabilities: Capabilities,
@@ -131,7 +129,7 @@ class Steps:
     ) -> None:
         self.client = client
         self.lake = lake
-        self.progress = progress
+        self.teller = teller
         self.clock = clock
         self.capabilities = capabilities
         self.snapshots = snapshots
@@ -159,7 +157,7 @@ class Steps:
 
     def fetch_window(self, task: WindowTask) -> FetchedWindow:
         """Read a window, and write what differs from the copy."""
-        with span("window", kind=task.kind, window=str(task.window)):
+        with self.teller.span("window", kind=task.kind, window=str(task.window)):
             return self._fetch_window(task)
 
     def _fetch_window(self, task: WindowTask) -> FetchedWindow:
@@ -176,7 +174,7 @@ class Steps:
                 has_session=partial(has_session, self.client),
                 now=self._source_now,
                 emit=lambda items: self._write_sessions(flattener, writer, items),
-                advance=partial(self.progress.advance, stage),
+                advance=partial(self.teller.advance, stage),
             )
             flattener = self._flattener(known=reading.known_hashes)
             record = reading.run()
@@ -198,7 +196,7 @@ class Steps:
 
     def fetch_batch(self, batch: Batch) -> FetchedBatch:
         """Fetch the details of some sessions and write them."""
-        with span("details batch", number=batch.number, sessions=len(batch.sessions)):
+        with self.teller.span("details batch", number=batch.number, sessions=len(batch.sessions)):
             return self._fetch_batch(batch)
 
     def _fetch_batch(self, batch: Batch) -> FetchedBatch:
@@ -214,7 +212,7 @@ class Steps:
                     session = fetched.session
                     outcomes.append(FetchedDetails(session.session_key, session.row_hash, fetched.statuses))
                     journal += self._fetches(fetched, now)
-                self.progress.advance("details", 1)
+                self.teller.advance("details", 1)
                 _write_when_full(writer, flattener)
             writer.write(flattener.take())
             if journal:

@@ -1,120 +1,39 @@
 """What the runs did: sync_runs, whose last complete sync also holds the watermark."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import duckdb
-import orjson
 import pyarrow as pa
 
 from spsetl import schema
 from spsetl.queries import read_statement
+from spsetl.runs import CopyFigures, Run
 from spsetl.warehouse.details import count_pending
 from spsetl.warehouse.work import WorkDatabase, aware_utc, naive_utc
 
 # A run from the future had a wrong clock: nobody knows when it really was.
 _DONE: Final = "appliance = $appliance and status = 'done' and kind = 'sync' and started_at <= $now"
 
-RunKind = Literal["sync", "backfill", "reconcile"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """A run that begins. Times are aware UTC; a range's end is exclusive, None for no end."""
-
-    run_id: str
-    appliance: str
-    kind: RunKind
-    strategy: str
-    started_at: datetime
-    range_start: datetime | None
-    range_end: datetime | None
-    version: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """How a run ended. `seconds` is how long it took."""
-
-    status: str
-    finished_at: datetime
-    ordered_at: datetime
-    seconds: float
-    watermark: datetime | None
-    sessions_seen: int
-    sessions_new: int
-    sessions_changed: int
-    sessions_missing: int
-    quarantined: int
-    requests_by_kind: Mapping[str, int]
-    misfits: Mapping[str, int] = field(default_factory=dict)
-    details_failed: int = 0
-    details_gone: int = 0
-    sessions_moved: int = 0
-    source_sessions: int | None = None
-    error: str | None = None
-
 
 def begin_run(work: WorkDatabase, run: Run) -> None:
     """Say that a run is under way. One that was under way before, while nobody held the lock, was killed."""
-    row = _row(run, None)
     with work.transaction() as connection:
         connection.execute("update sync_runs set status = 'killed' where status = 'running'")
+        _insert(connection, run.as_row())
+
+
+def finish_run(work: WorkDatabase, row: Mapping[str, Any]) -> None:
+    """Say how a run ended, by `Run.as_row`. Only a `done` sync moves the watermark."""
+    with work.transaction() as connection:
+        connection.execute("delete from sync_runs where run_id = $run_id", {"run_id": row["run_id"]})
         _insert(connection, row)
 
 
-def finish_run(work: WorkDatabase, run: Run, outcome: Outcome) -> None:
-    """Say how a run ended. Only a `done` sync moves the watermark."""
-    with work.transaction() as connection:
-        connection.execute("delete from sync_runs where run_id = $run_id", {"run_id": run.run_id})
-        _insert(connection, _row(run, outcome))
-
-
-def run_batch(run: Run, outcome: Outcome) -> pa.RecordBatch:
+def run_batch(row: dict[str, Any]) -> pa.RecordBatch:
     """The run as one row for the lake."""
-    return pa.RecordBatch.from_pylist([_row(run, outcome)], schema=schema.SYNC_RUNS.arrow_schema)
-
-
-def _row(run: Run, outcome: Outcome | None) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "run_id": run.run_id,
-        "appliance": run.appliance,
-        "kind": run.kind,
-        "status": "running",
-        "strategy": run.strategy,
-        "started_at": naive_utc(run.started_at),
-        "range_start": run.range_start and naive_utc(run.range_start),
-        "range_end": run.range_end and naive_utc(run.range_end),
-        "spsetl_version": run.version,
-    }
-    if outcome is None:
-        return row
-    return row | {
-        "status": outcome.status,
-        "finished_at": naive_utc(outcome.finished_at),
-        "ordered_at": naive_utc(outcome.ordered_at),
-        "seconds": outcome.seconds,
-        "watermark": outcome.watermark and naive_utc(outcome.watermark),
-        "sessions_seen": outcome.sessions_seen,
-        "sessions_new": outcome.sessions_new,
-        "sessions_changed": outcome.sessions_changed,
-        "sessions_missing": outcome.sessions_missing,
-        "sessions_moved": outcome.sessions_moved,
-        "quarantined": outcome.quarantined,
-        "requests": sum(outcome.requests_by_kind.values()),
-        "requests_by_kind": _as_json(outcome.requests_by_kind),
-        "misfits": _as_json(outcome.misfits),
-        "details_failed": outcome.details_failed,
-        "details_gone": outcome.details_gone,
-        "source_sessions": outcome.source_sessions,
-        "error": outcome.error,
-    }
-
-
-def _as_json(counts: Mapping[str, int]) -> str:
-    return orjson.dumps(dict(counts), option=orjson.OPT_SORT_KEYS).decode()
+    return pa.RecordBatch.from_pylist([row], schema=schema.SYNC_RUNS.arrow_schema)
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, row: Mapping[str, Any]) -> None:
@@ -186,17 +105,6 @@ def count_sessions_since(work: WorkDatabase, appliance: str, start: datetime) ->
         {"appliance": appliance, "start": naive_utc(start)},
     ).fetchone()
     return int(row[0]) if row else 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class CopyFigures:
-    """How far the copy of one appliance is. Times are aware UTC, None before the first complete sync."""
-
-    last_success_at: datetime | None
-    watermark: datetime | None
-    sessions: int
-    pending: int
-    quarantined: int
 
 
 def fetch_copy_figures(work: WorkDatabase, appliance: str) -> CopyFigures:

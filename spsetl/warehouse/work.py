@@ -1,5 +1,6 @@
 """The private work database: the copy as it grows. Nobody but the sync that holds the lock opens it."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -9,13 +10,13 @@ from typing import Final, Self
 import duckdb
 
 from spsetl.errors import StorageError
-from spsetl.seeing.logs import log
 from spsetl.warehouse.damage import explain_opening, explain_use
 from spsetl.warehouse.publish import copy_database, remove_database, replace_database
 from spsetl.warehouse.rewrite import is_wasteful, read_tables, write_anew
 from spsetl.warehouse.tables import create_tables, dress_tables, find_tables, quote_text
 
 # DuckDB 2's own format opens in no 1.x, and BI drivers still embed 1.x.
+_logger = logging.getLogger(__name__)
 STORAGE_VERSION: Final = "v1.2.0"
 # Merging spills to disk beyond this; the rest of the process needs about as much again.
 MEMORY_LIMIT: Final = "128MB"
@@ -153,7 +154,7 @@ class WorkDatabase:
         try:
             write_anew(self.connection, self._anew, storage_version=STORAGE_VERSION)
         except duckdb.Error as error:  # no room for it: the file is as good as it was, unless a block is damaged
-            log.warning("the work database was not written anew", reason=type(error).__name__)
+            _logger.warning("the work database was not written anew: %s", type(error).__name__)
             self.read_all()
             return
         self._is_written_anew = True

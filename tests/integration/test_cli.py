@@ -17,7 +17,7 @@ from spsetl.appliance.client import Client
 from spsetl.cli import run
 from spsetl.settings import load_settings
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
-from spsetl.sync import Silence, ThreadRunner, run_sync
+from spsetl.sync import ThreadRunner, run_sync
 
 SMALL = WorldSpec(sessions=60, days=6)
 
@@ -47,7 +47,7 @@ def published(appliance: Simulator, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("published")
     access = {"url": appliance.url, "username": appliance.username, "password": appliance.password}
     settings = load_settings(access | {"ca_file": appliance.ca_file, "data_dir": folder, "details": "none"}, environ={})
-    run_sync(settings, runner=ThreadRunner(), progress=Silence())
+    run_sync(settings, runner=ThreadRunner())
     return folder / "warehouse.duckdb"
 
 

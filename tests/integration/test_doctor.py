@@ -13,10 +13,11 @@ import pytest
 from spsetl.cli import run
 from spsetl.doctor import Finding, examine
 from spsetl.errors import NewerCopyError
+from spsetl.runs import Run, Status
 from spsetl.settings import Settings
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
 from spsetl.simulator.faults import Fault
-from spsetl.sync.last_runs import LastRun, Status, keep_last_run
+from spsetl.sync.last_runs import keep_last_run
 from spsetl.sync.lock import hold_lock
 from tests.syncing import settings_for, sync
 
@@ -184,9 +185,7 @@ def test_a_sync_that_failed_is_told_of(synced: Path, tmp_path: Path, status: Sta
     """A failed run publishes nothing; what is written down of it is shown all the same, with its error."""
     folder = tmp_path / "copy"
     shutil.copytree(synced, folder)
-    last = LastRun(
-        run_id="x", appliance="sps", kind="sync", status=status, started_at="2026-11-01T00:00:00Z", error="no login"
-    )
+    last = Run(appliance="sps", status=status, error="no login")
     keep_last_run(folder / "work", last)
     with Simulator(World(FEW)) as simulator:
         found = by_check(settings_for(simulator, folder))["last sync"]

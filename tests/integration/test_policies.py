@@ -14,9 +14,9 @@ import pytest
 from spsetl.cli import run
 from spsetl.doctor import examine
 from spsetl.queries import read_statement
+from spsetl.runs import Run
 from spsetl.simulator import Fault, Quirks, Simulator, World, WorldSpec
 from spsetl.simulator.policies import KINDS, RETENTION_DAYS, SECRET
-from spsetl.sync import SyncReport
 from spsetl.sync.rebuild import run_rebuild
 from tests.syncing import NAME, ask, settings_for, sync
 
@@ -72,7 +72,7 @@ class Nights:
 
     folder: Path
     world: World
-    reports: list[SyncReport] = field(default_factory=list)
+    reports: list[Run] = field(default_factory=list)
     seen: list[tuple[datetime, Bodies]] = field(default_factory=list)
 
     def sync(self, simulator: Simulator) -> None:

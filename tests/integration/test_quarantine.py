@@ -24,7 +24,7 @@ from spsetl.flatten.rows import read_detail, read_key, read_session
 from spsetl.lake import Lake
 from spsetl.settings import load_settings
 from spsetl.simulator import Simulator, World, WorldSpec
-from spsetl.sync import Silence, ThreadRunner, run_sync
+from spsetl.sync import ThreadRunner, run_sync
 from tests.oracle import assert_equal_copy
 
 SMALL = WorldSpec(sessions=60, days=6)
@@ -48,7 +48,7 @@ def sync(simulator: Simulator, folder: Path, details: str = "channels,events,ale
     """One sync."""
     access = {"url": simulator.url, "username": simulator.username, "password": simulator.password}
     more = {"appliance": "sps", "data_dir": folder, "details": details, "lookback": 24 * 60}
-    run_sync(load_settings(access | more, environ={}), runner=ThreadRunner(), progress=Silence())
+    run_sync(load_settings(access | more, environ={}), runner=ThreadRunner())
 
 
 @contextmanager

@@ -19,9 +19,10 @@ import stamina
 from spsetl import schema
 from spsetl.cli import run
 from spsetl.lake import Lake
+from spsetl.runs import Run
 from spsetl.settings import load_settings
 from spsetl.simulator import Simulator, World, WorldSpec
-from spsetl.sync import Silence, SyncReport, ThreadRunner, run_sync
+from spsetl.sync import ThreadRunner, run_sync
 from spsetl.sync.lock import hold_lock
 from tests.tampering import of_items, tampering
 
@@ -41,11 +42,11 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     stamina.set_testing(testing=False)
 
 
-def sync(simulator: Simulator, folder: Path, url: str | None = None) -> SyncReport:
+def sync(simulator: Simulator, folder: Path, url: str | None = None) -> Run:
     """One sync, with a look-back over everything."""
     access = {"url": url or simulator.url, "username": simulator.username, "password": simulator.password}
     settings = load_settings(access | {"appliance": "sps", "data_dir": folder, "lookback": 24 * 60}, environ={})
-    return run_sync(settings, runner=ThreadRunner(), progress=Silence())
+    return run_sync(settings, runner=ThreadRunner())
 
 
 @pytest.fixture(scope="module")

@@ -8,19 +8,20 @@ import duckdb
 import pytest
 
 from spsetl.errors import UsageError
+from spsetl.runs import Run
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
-from spsetl.sync import ReconcileReport, Silence, ThreadRunner, run_reconcile
+from spsetl.sync import ThreadRunner, run_reconcile
 from tests.oracle import assert_equal_copy
 from tests.syncing import NAME, SMALL, ask, settings_for, sync
 
 pytestmark = pytest.mark.usefixtures("without_waiting")
 
 
-def reconcile(simulator: Simulator, folder: Path, **more: Any) -> ReconcileReport:
+def reconcile(simulator: Simulator, folder: Path, **more: Any) -> Run:
     """One reconciliation."""
     bounds = {name: more.pop(name) for name in ("start", "end") if name in more}
     settings = settings_for(simulator, folder, **more)
-    return run_reconcile(settings, runner=ThreadRunner(), progress=Silence(), **bounds)
+    return run_reconcile(settings, runner=ThreadRunner(), **bounds)
 
 
 def lose(folder: Path, keys: list[str]) -> None:

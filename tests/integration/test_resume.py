@@ -11,7 +11,7 @@ import pytest
 
 from spsetl.errors import ApplianceError
 from spsetl.simulator import Simulator, World, WorldSpec
-from spsetl.sync import Silence, ThreadRunner, run_backfill, run_sync
+from spsetl.sync import ThreadRunner, run_backfill, run_sync
 from tests.oracle import assert_equal_copy
 from tests.syncing import NAME, SMALL, ask, settings_for, sync
 
@@ -72,7 +72,7 @@ def test_finished_windows_are_not_read_again(strategy: str, finished: int, tmp_p
     more: dict[str, object] = {"strategy": strategy, "details": "none", "concurrency": 4}
     with Simulator(world) as simulator:
         with pytest.raises(Killed):
-            run_sync(settings_for(simulator, tmp_path, **more), runner=DyingRunner(finished), progress=Silence())
+            run_sync(settings_for(simulator, tmp_path, **more), runner=DyingRunner(finished))
         done = finished_windows(tmp_path)
         assert len(done) == finished
         starts = asked_lists(simulator)
@@ -114,7 +114,7 @@ def test_fetched_details_are_not_fetched_again(tmp_path: Path) -> None:
     with Simulator(world) as simulator:
         settings = settings_for(simulator, tmp_path, concurrency=1)  # one window
         with pytest.raises(Killed):
-            run_sync(settings, runner=DyingRunner(3), progress=Silence())
+            run_sync(settings, runner=DyingRunner(3))
         with duckdb.connect(str(tmp_path / "work" / "warehouse.duckdb"), read_only=True) as connection:
             done = connection.execute("select count(*) from sessions where channels_status = 'fetched'").fetchall()
         assert done[0][0] >= 250
@@ -129,11 +129,11 @@ def test_a_sync_that_broke_off_is_compared_once_more(tmp_path: Path) -> None:
     with Simulator(world) as simulator:
         settings = settings_for(simulator, tmp_path, strategy="windows", details="none", concurrency=4)
         with pytest.raises(Killed):
-            run_sync(settings, runner=DyingRunner(4), progress=Silence())
+            run_sync(settings, runner=DyingRunner(4))
         (first, _), *_ = finished_windows(tmp_path)
         changed = next(k for k in world if as_time(world.session(k)["body"]["start_time"]) >= first)
         world.change(changed, {"user.name": "somebody else"})
-        run_sync(settings, runner=ThreadRunner(), progress=Silence())
+        run_sync(settings, runner=ThreadRunner())
     assert_same_versions(world, tmp_path, world.keys())
 
 
@@ -176,15 +176,15 @@ def test_a_backfill_reads_its_range_newest_first_and_goes_on_where_it_was_stoppe
         settings = settings_for(simulator, tmp_path, strategy="windows", details="none", concurrency=2)
         starts = asked_lists(simulator)
         with pytest.raises(Killed):
-            run_backfill(settings, start=start, end=end, runner=DyingRunner(1), progress=Silence())
+            run_backfill(settings, start=start, end=end, runner=DyingRunner(1))
         [(first, last)] = finished_windows(tmp_path)
         assert as_time(starts[0]) > start
         starts.clear()
-        report = run_backfill(settings, start=start, end=end, runner=ThreadRunner(), progress=Silence())
+        report = run_backfill(settings, start=start, end=end, runner=ThreadRunner())
         assert not [asked for asked in starts if first <= as_time(asked) and (last is None or as_time(asked) < last)]
         assert (report.sessions_new, report.published) == (len(inside) - kept(tmp_path, [(first, last)]), True)
         assert_same_versions(world, tmp_path, inside)
-        report = run_sync(settings, runner=ThreadRunner(), progress=Silence())
+        report = run_sync(settings, runner=ThreadRunner())
         assert report.sessions_new == 1040 - len(inside)
     assert_same_versions(world, tmp_path, world.keys())
 

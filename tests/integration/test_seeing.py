@@ -18,12 +18,11 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from spsetl import telemetry
 from spsetl.cli import run
-from spsetl.seeing import configure, sdk
-from spsetl.seeing.logs import EventFormatter
-from spsetl.settings import load_settings
+from spsetl.events import EventFormatter, write_to_stderr
+from spsetl.runs import Run
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
-from spsetl.sync import SyncReport
 from tests.syncing import sync
 from tests.unit.test_seeing_metrics_file import values
 
@@ -51,7 +50,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     with stamina.set_testing(True, attempts=3):
         yield
-    configure(load_settings({}, environ={}))
+    write_to_stderr("text", "info")
 
 
 @pytest.fixture(scope="module")
@@ -211,19 +210,19 @@ def test_the_metrics_file_follows_a_success_and_a_failure(
 
 
 @pytest.fixture(scope="module")
-def traced(appliance: Simulator, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, dict[str, Any], SyncReport]:
+def traced(appliance: Simulator, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, dict[str, Any], Run]:
     """A sync whose telemetry stays in memory: its spans, its metrics' points by name, and its report."""
     spans, reader = InMemorySpanExporter(), InMemoryMetricReader()
     collected: list[Any] = []
-    close = sdk.Telemetry.close
+    close = telemetry.Telemetry.close
 
-    def collect_and_close(telemetry: sdk.Telemetry) -> list[str]:
+    def collect_and_close(one: telemetry.Telemetry) -> list[str]:
         collected.append(reader.get_metrics_data())
-        return close(telemetry)
+        return close(one)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sdk, "make_sinks", lambda _: sdk.Sinks(SimpleSpanProcessor(spans), reader))
-        patch.setattr(sdk.Telemetry, "close", collect_and_close)
+        patch.setattr(telemetry, "make_sinks", lambda _: (SimpleSpanProcessor(spans), reader))
+        patch.setattr(telemetry.Telemetry, "close", collect_and_close)
         patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
         report = sync(appliance, tmp_path_factory.mktemp("traced"), strategy="windows")
     [resource] = collected[0].resource_metrics
@@ -232,7 +231,7 @@ def traced(appliance: Simulator, tmp_path_factory: pytest.TempPathFactory) -> tu
     return spans.get_finished_spans(), points, report
 
 
-def test_spans_are_of_one_tree_without_content(traced: tuple[Any, dict[str, Any], SyncReport]) -> None:
+def test_spans_are_of_one_tree_without_content(traced: tuple[Any, dict[str, Any], Run]) -> None:
     """The run, its phases, windows, batches, and some requests of each, with status and without address."""
     spans, _, _ = traced
     by_id = {span.context.span_id: span for span in spans}
@@ -261,7 +260,7 @@ def test_spans_are_of_one_tree_without_content(traced: tuple[Any, dict[str, Any]
     assert len(batches) == 10
 
 
-def test_metrics_count_what_the_report_counts(traced: tuple[Any, dict[str, Any], SyncReport]) -> None:
+def test_metrics_count_what_the_report_counts(traced: tuple[Any, dict[str, Any], Run]) -> None:
     """Every request with its kind and outcome, and how long each took."""
     _, points, outcome = traced
     report = outcome.as_json()
@@ -327,14 +326,14 @@ def test_a_dead_collector_and_a_metrics_file_that_cannot_be_written_cost_a_line_
 ) -> None:
     """The sync is done and published as ever, and hardly later."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
-    monkeypatch.setattr(sdk, "PATIENCE", 0.2)
+    monkeypatch.setattr(telemetry, "PATIENCE", 0.2)
     use(monkeypatch, appliance, details="none", metrics_file="nowhere/m.prom")
     ended: list[float] = []
-    monkeypatch.setattr("spsetl.sync.watching.Watch._tell_end", lambda *_: ended.append(monotonic()))
+    monkeypatch.setattr(telemetry.Telemetry, "end", lambda *_: ended.append(monotonic()))
     assert run(["sync"]) == 0
     assert monotonic() - ended[0] < 2
     said = capsys.readouterr().err.splitlines()
     warnings = [line.partition(":")[2].split(":")[0].strip() for line in said if line.startswith("warning: ")]
-    assert {sdk.NOT_TAKEN.split(":")[0], "cannot write nowhere/m.prom"} <= set(warnings)
+    assert {telemetry.NOT_TAKEN.split(":")[0], "cannot write nowhere/m.prom"} <= set(warnings)
     assert len(warnings) == len(set(warnings))
     assert Path("data/warehouse.duckdb").exists()

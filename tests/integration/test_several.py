@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from spsetl.runs import exit_code_of
 from spsetl.settings import load_appliances
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
-from spsetl.sync import Silence, ThreadRunner, exit_code_of, run_each, run_sync
+from spsetl.sync import ThreadRunner, run_each, run_sync
 from tests.oracle import assert_equal_copy
 from tests.syncing import NAME, SMALL, ask, sync
 
@@ -36,14 +37,14 @@ def test_two_appliances_share_a_warehouse(tmp_path: Path) -> None:
         for _ in range(2):
             done = run_each(load_appliances(file=file, environ={}), run, complain=fail)
             assert exit_code_of(done) == 0
-        assert [one.report.sessions_new for one in done if one.report] == [0, 0]
+        assert [one.sessions_new for one in done if not one.error] == [0, 0]
         for name, world in worlds.items():
             assert_equal_copy(world, tmp_path / "warehouse.duckdb", appliance=name)
 
 
 def run(settings: Any) -> Any:
     """One sync."""
-    return run_sync(settings, runner=ThreadRunner(), progress=Silence())
+    return run_sync(settings, runner=ThreadRunner())
 
 
 def fail(message: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,14 @@ from typing import Any
 import pytest
 
 from spsetl.cli import run
+from spsetl.runs import Run
 from spsetl.simulator import Simulator, World, WorldSpec
 from spsetl.sync import state
-from spsetl.sync.last_runs import LastRun, fetch_last_runs, keep_last_run
+from spsetl.sync.last_runs import fetch_last_runs, keep_last_run
 from spsetl.sync.lock import find_holder, hold_lock
 from tests.syncing import sync
 
-RUN = LastRun(run_id="r", appliance="sps", kind="sync", status="running", started_at="2026-11-01T02:00:00Z")
+RUN = Run(run_id="r", appliance="sps", started_at=datetime(2026, 11, 1, 2, tzinfo=UTC))
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +64,7 @@ def test_an_old_copy_ends_with_3_and_says_how_old(
     """Only where it is asked how old it may be; with the error of the last run, if it failed."""
     assert status(capsys, copy)[0] == 0
     assert status(capsys, copy, "--max-age", "0.0000001")[0] == 3
-    failed = LastRun(**{**vars(RUN), "status": "failed", "exit_code": 4, "error": "no", "started_at": "2099-01-01"})
+    failed = replace(RUN, status="failed", exit_code=4, error="no", started_at=datetime(2099, 1, 1, tzinfo=UTC))
     runs = [failed]
     monkeypatch.setattr(state, "fetch_last_runs", lambda *_, **__: runs)
     code, told, talk = status(capsys, copy, "--max-age", "0.0000001")
@@ -105,10 +107,11 @@ def test_a_run_at_work_is_seen_and_not_disturbed(tmp_path: Path, capsys: pytest.
 
 def test_last_runs_are_kept_by_appliance_and_kind(tmp_path: Path) -> None:
     """A backfill does not hide a failed sync; a spoilt file is none."""
-    runs = [RUN, LastRun(**{**vars(RUN), "kind": "backfill"}), LastRun(**{**vars(RUN), "appliance": "../other"})]
+    runs = [RUN, replace(RUN, kind="backfill"), replace(RUN, appliance="../other")]
     for one in runs:
         keep_last_run(tmp_path, one)
-    assert sorted(fetch_last_runs(tmp_path, is_running=True), key=str) == sorted(runs, key=str)
+    found = [run.as_last() for run in fetch_last_runs(tmp_path, is_running=True)]
+    assert sorted(found, key=str) == sorted((run.as_last() for run in runs), key=str)
     for file in tmp_path.iterdir():
         file.write_text("{")
     assert fetch_last_runs(tmp_path, is_running=False) == []

@@ -239,10 +239,10 @@ def quarantined(folder: Path) -> list[Any]:
 def test_a_plan_asks_little_and_writes_no_copy(tmp_path: Path) -> None:
     """The dry run's windows cover everything; nothing is fetched."""
     with Simulator(World(WorldSpec(sessions=9000))) as simulator:
-        windows = plan_sync(settings_for(simulator, tmp_path))
+        windows = plan_sync(settings_for(simulator, tmp_path)).planned
         assert simulator.requests.total() == 3
     assert len(windows) > 1
-    assert windows[-1].end is None
+    assert windows[-1][1] is None
     assert not (tmp_path / "warehouse.duckdb").exists()
 
 

@@ -15,9 +15,10 @@ import pytest
 from spsetl import schema
 from spsetl.cli import run
 from spsetl.errors import NewerCopyError, StorageError
+from spsetl.events import Listener, Teller
 from spsetl.lake import Lake
 from spsetl.simulator import Simulator, World, WorldSpec
-from spsetl.sync import Silence, ThreadRunner, run_sync
+from spsetl.sync import ThreadRunner, run_sync
 from spsetl.warehouse import upgrade
 from spsetl.warehouse.reader import open_warehouse
 from tests.syncing import all_rows, ask, settings_for, sync
@@ -55,7 +56,7 @@ def older(synced: Path, tmp_path: Path) -> Path:
     return folder
 
 
-class Reader(Silence):
+class Reader(Listener):
     """Asks the published file whenever a sync says something, as analysts would."""
 
     def __init__(self, folder: Path) -> None:
@@ -68,7 +69,7 @@ class Reader(Silence):
             self.counts.append(warehouse.rows("select count(*) from sessions")[1][0][0])
 
     def begin(self, stage: str, total: int | None) -> None:  # noqa: ARG002 a stage is as good as another
-        """See Progress."""
+        """See Listener."""
         self.look()
 
 
@@ -84,7 +85,7 @@ def test_next_sync_makes_an_older_copy_as_a_fresh_one(
     _call_before(monkeypatch, upgrade, "begin_from", reader.look)
     _call_before(monkeypatch, upgrade, "replace_database", reader.look)
 
-    report = run_sync(settings_for(simulator, older), runner=ThreadRunner(), progress=reader)
+    report = run_sync(settings_for(simulator, older), runner=ThreadRunner(), teller=Teller(reader))
 
     assert set(reader.counts) == {SESSIONS}
     [told] = [line for line in caplog.messages if _UPGRADED in line]

@@ -17,7 +17,7 @@ from spsetl.cli import run
 from spsetl.errors import ApplianceError, BadAnswerError, RightsError, SpsetlError
 from spsetl.extract.details import has_session
 from spsetl.simulator import Simulator, World, WorldSpec
-from spsetl.sync import Silence, ThreadRunner, run_backfill
+from spsetl.sync import ThreadRunner, run_backfill
 from tests.oracle import assert_equal_copy
 from tests.syncing import NAME, ask, settings_for, sync
 
@@ -177,7 +177,7 @@ def test_a_changed_session_and_a_backfill_wait_for_no_night(tmp_path: Path) -> N
         assert report.requests["channels"] == 0
         whole = {"start": datetime(2020, 1, 1, tzinfo=UTC), "end": datetime(2030, 1, 1, tzinfo=UTC)}
         settings = settings_for(simulator, tmp_path, lookback=24 * 60)
-        report = run_backfill(settings, **whole, runner=ThreadRunner(), progress=Silence())
+        report = run_backfill(settings, **whole, runner=ThreadRunner())
         assert (report.requests["channels"], report.details_failed) == (1, 1)
         simulator.cure(key, *KINDS)
         world.change(key, {"user.name": "somebody else"})

@@ -11,7 +11,7 @@ import pytest
 
 from spsetl.errors import IncompleteError, UnsplittableError, VanishedError
 from spsetl.simulator import Fault, Quirks, Simulator, World, WorldSpec
-from spsetl.sync import Silence, ThreadRunner, run_reconcile
+from spsetl.sync import ThreadRunner, run_reconcile
 from spsetl.sync.rebuild import run_rebuild
 from spsetl.sync.state import fetch_state
 from tests.oracle import assert_equal_copy
@@ -83,7 +83,7 @@ def test_a_session_at_an_end_of_time_stops_nothing(start: str, tmp_path: Path) -
         report = sync(simulator, tmp_path, details=[])
         assert report.is_complete
         assert ask(tmp_path, "select count(*) > 3 from sync_windows") == [(True,)]
-        compared = run_reconcile(settings_for(simulator, tmp_path), runner=ThreadRunner(), progress=Silence())
+        compared = run_reconcile(settings_for(simulator, tmp_path), runner=ThreadRunner())
     assert compared.is_complete
     assert ask(tmp_path, "select count(*) from sessions") == [(81,)]
 
@@ -97,7 +97,7 @@ def test_seven_years_of_days_are_planned(tmp_path: Path) -> None:
         patch("spsetl.extract.plan.LARGEST_WINDOW", 40),
     ):
         assert sync(simulator, tmp_path).is_complete
-        compared = run_reconcile(settings_for(simulator, tmp_path), runner=ThreadRunner(), progress=Silence())
+        compared = run_reconcile(settings_for(simulator, tmp_path), runner=ThreadRunner())
         assert compared.is_complete
         assert simulator.requests["histogram"] < 12
     assert ask(tmp_path, "select count(*) > 4 from sync_windows where kind = 'list'") == [(True,)]

@@ -9,10 +9,10 @@ import pytest
 
 from spsetl.cli import run
 from spsetl.extract.snapshot import Snapshots
-from spsetl.seeing.figure import Figure
-from spsetl.seeing.textfile import write_metrics
+from spsetl.metrics import write_metrics
+from spsetl.runs import Run
 from spsetl.settings.office import DEFAULT_OFFICE_HOURS, OfficeHours
-from spsetl.sync.last_runs import LastRun, keep_last_run
+from spsetl.sync.last_runs import keep_last_run
 from spsetl.warehouse.marts import build_marts
 from spsetl.warehouse.publish import publish
 from spsetl.warehouse.work import WorkDatabase
@@ -57,14 +57,12 @@ def mode(path: Path) -> int:
 
 def last_run(folder: Path) -> None:
     """Note how a run goes."""
-    keep_last_run(
-        folder, LastRun(run_id="1", appliance="sps", kind="sync", status="running", started_at="2026-01-01T00:00:00Z")
-    )
+    keep_last_run(folder, Run(appliance="sps"))
 
 
 def metrics(folder: Path) -> None:
     """Write the metrics file."""
-    write_metrics(folder / "spsetl.prom", "sps", [Figure("spsetl_sessions", 1, {})], run="sync")
+    write_metrics(folder / "spsetl.prom", Run(appliance="sps"), folder / "warehouse.duckdb")
 
 
 def remember(folder: Path) -> None:

@@ -21,13 +21,12 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker
 
 from deployments.systemd import units
-from flows import outcomes
+from flows import show
 from flows.deploy import AUTOMATIONS, FIXED, fix_template, require_login
 from spsetl.doctor.scheduler import check_prefect
 from spsetl.errors import LoginError, SpsetlError, UnavailableError, UsageError
 from spsetl.interrupts import Terminated
-from spsetl.settings import Settings
-from spsetl.sync import SyncReport
+from spsetl.runs import Run
 from spsetl.sync.lock import find_holder, hold_lock
 
 DEPLOYMENTS: Final = Path(__file__).parents[2] / "deployments"
@@ -205,16 +204,15 @@ def words(markdown: str) -> str:
 def test_texts_of_others_are_shown_as_they_are(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name, a warning, an error: the artifact has the same parts as with a harmless one, and its words."""
     shown: list[dict[str, Any]] = []
-    monkeypatch.setattr(outcomes, "create_markdown_artifact", lambda **artifact: shown.append(artifact))
+    monkeypatch.setattr(show, "create_markdown_artifact", lambda **artifact: shown.append(artifact))
 
     def artifacts(said: str) -> list[str]:
         shown.clear()
-        settings = Settings.model_construct(url="https://sps.example.com", appliance=said)
-        outcomes.show_failure(settings, UnavailableError(said), "sync")
-        report = SyncReport(run_id="1", appliance=said, strategy="windows", warnings=[said, said])
+        show.show_failure(said, UnavailableError(said), "sync")
+        report = Run(run_id="1", appliance=said, strategy="windows", warnings=[said, said])
         return [
             *(str(one[part]) for one in shown for part in ("markdown", "description")),
-            outcomes.describe_sync(report, [], "sync"),
+            show.describe_sync(report, []),
         ]
 
     harmless, hostile = artifacts("harmless"), artifacts(text)

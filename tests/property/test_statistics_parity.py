@@ -16,7 +16,7 @@ from spsetl.simulator import Quirks, Simulator, World, WorldSpec
 from spsetl.simulator.histogram import count_bins
 from spsetl.simulator.search import Search
 from spsetl.simulator.statistics import count_values
-from spsetl.sync import Silence, ThreadRunner, run_sync
+from spsetl.sync import ThreadRunner, run_sync
 from spsetl.warehouse.reader import Warehouse, open_warehouse
 
 # How the appliance reads start and end, and what the same is called here.
@@ -59,7 +59,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
         login = {"username": simulator.username, "password": simulator.password, "ca_file": simulator.ca_file}
         arguments: dict[str, Any] = {"url": simulator.url, "appliance": "sps", "data_dir": Path(folder), **login}
         settings = load_settings(arguments | {"details": "none"}, environ={})
-        run_sync(settings, runner=ThreadRunner(), progress=Silence())
+        run_sync(settings, runner=ThreadRunner())
     with open_warehouse(folder) as warehouse:
         yield Both(world, warehouse)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from spsetl.errors import SpsetlError
+from spsetl.runs import Run
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
-from spsetl.sync import SyncReport
 from tests.soak.comparing import Differences, Source, copied_keys
 from tests.soak.life import Life
 from tests.soak.outcome import Outcome, Soak, laboratory
@@ -99,7 +99,7 @@ class _Nights:
                 return
         self._outcome.claim(False, f"a night's sync failed {_TRIES_A_NIGHT} times in a row")
 
-    def _see(self, report: SyncReport) -> None:
+    def _see(self, report: Run) -> None:
         # What cannot be fetched whole now is fetched by the next sync; it is said, and counted here.
         if not report.is_complete:
             self._kept += 1

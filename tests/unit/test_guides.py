@@ -14,8 +14,7 @@ from cyclopts import App
 from flows.deploy import app as deploy
 from spsetl import errors
 from spsetl.cli import INTERRUPTED, app
-from spsetl.seeing.sdk import Telemetry
-from spsetl.seeing.textfile import FAMILIES
+from spsetl.metrics import FAMILIES
 from spsetl.settings import describe_settings
 
 ROOT: Final = Path(__file__).parents[2]
@@ -155,9 +154,8 @@ def test_every_metric_is_explained() -> None:
     """The table of metrics has those of the metrics file, each once, and no other; the OpenTelemetry ones are named."""
     named = re.findall(r"^\| `(spsetl_\w+)` \|", MONITORING, re.MULTILINE)
     assert sorted(named) == sorted(FAMILIES)
-    source = (ROOT / "spsetl" / "seeing" / "sdk.py").read_text("utf-8")
+    source = (ROOT / "spsetl" / "telemetry.py").read_text("utf-8")
     instruments = re.findall(r'create_\w+\("([\w.]+)"', source)
-    assert Telemetry.__module__ == "spsetl.seeing.sdk"
     assert instruments
     assert {name for name in instruments if f"`{name}`" not in MONITORING} == set()
 
@@ -166,6 +164,7 @@ def test_every_metric_is_explained() -> None:
 def test_fields_of_the_status_exist(name: str) -> None:
     """What the guides say stands in `status --json` does."""
     known = "".join(path.read_text("utf-8") for path in (ROOT / "spsetl" / "sync").glob("*.py"))
+    known += (ROOT / "spsetl" / "runs.py").read_text("utf-8")
     known += (ROOT / "sql" / "reports" / "copy_status.sql").read_text("utf-8")
     text = (DEPLOYMENTS / name).read_text("utf-8")
     named = set(re.findall(r"`((?:sessions|windows|missing|quarantined|last|age|published|is)_\w+)`", text))

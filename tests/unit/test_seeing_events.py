@@ -4,22 +4,17 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prefect.exceptions import TerminationSignal
-from structlog.contextvars import bound_contextvars
 
-from spsetl.cli.complaint import describe_defect
 from spsetl.cli.terminal import Lines
 from spsetl.errors import SettingsError
-from spsetl.seeing import configure, is_told_as_events
-from spsetl.seeing.logs import EventFormatter, as_text, carry, log
-from spsetl.settings import load_settings
-from spsetl.sync.progress import say, warn
-from spsetl.sync.report import SyncReport
-from spsetl.sync.watching import End
+from spsetl.events import EventFormatter, Form, Teller, as_text, complain_of_defect, write_to_stderr
+from spsetl.runs import Run
 
 SECRET = "whisky-tango"
 FIGURES = st.dictionaries(
@@ -38,12 +33,7 @@ FIGURES = st.dictionaries(
 def _text_again() -> Iterator[None]:
     """Each test leaves lines for a person behind it."""
     yield
-    configure(load_settings({}, environ={}))
-
-
-def tell_as(form: str, level: str = "info") -> None:
-    """Tell events so from now on."""
-    configure(load_settings({"log_format": form, "log_level": level}, environ={}))
+    write_to_stderr("text", "info")
 
 
 def record_of(figures: dict[str, object]) -> logging.LogRecord:
@@ -68,28 +58,26 @@ def test_an_event_is_one_printable_line_in_every_form(figures: dict[str, object]
 
 def test_text_tells_nothing_by_events(capsys: pytest.CaptureFixture[str]) -> None:
     """Where lines are for a person, neither events nor warnings of events show."""
-    log.info("window read", sessions=1)
-    log.error("run failed", error="no")
-    assert not is_told_as_events()
+    write_to_stderr("text", "info")
+    for level in (logging.INFO, logging.ERROR):
+        Teller().event(level, "window read", sessions=1)
     assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(("level", "told"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
 def test_the_level_is_the_least_that_is_told(level: str, told: int, capsys: pytest.CaptureFixture[str]) -> None:
     """Of the four, so many."""
-    tell_as("logfmt", level)
-    for tell in (log.debug, log.info, log.warning, log.error):
-        tell("window read", sessions=1)
+    write_to_stderr("logfmt", level)
+    for one in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
+        Teller().event(one, "window read", sessions=1)
     assert len(capsys.readouterr().err.splitlines()) == told
 
 
-def test_events_carry_their_run_also_from_threads(capsys: pytest.CaptureFixture[str]) -> None:
-    """What runs elsewhere later still belongs to the run it was made in."""
-    tell_as("json")
-    with bound_contextvars(run_id="r1", appliance="sps"):
-        later = carry(lambda: log.info("window read"))
-    log.info("between")
-    later()
+def test_events_carry_their_run(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each teller says whose it is."""
+    write_to_stderr("json", "info")
+    Teller().info("between")
+    Teller(run_id="r1", appliance="sps").info("window read")
     between, read = map(json.loads, capsys.readouterr().err.splitlines())
     assert "run_id" not in between
     assert (read["run_id"], read["appliance"]) == ("r1", "sps")
@@ -97,7 +85,7 @@ def test_events_carry_their_run_also_from_threads(capsys: pytest.CaptureFixture[
 
 def test_other_libraries_warn_as_events_and_without_what_they_put_in(capsys: pytest.CaptureFixture[str]) -> None:
     """At any level: no address of a request, no traceback, and nothing below a warning."""
-    tell_as("json", "debug")
+    write_to_stderr("json", "debug")
     other = logging.getLogger("urllib3.connectionpool")
     other.setLevel(logging.DEBUG)
     other.debug("GET /%s", SECRET)
@@ -116,24 +104,29 @@ def test_other_libraries_warn_as_events_and_without_what_they_put_in(capsys: pyt
     assert "an old way" in old["event"]
 
 
-def test_a_defect_is_told_by_its_place_alone() -> None:
-    """What an unexpected error says may be content."""
+def test_a_defect_is_told_by_its_place_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """What an unexpected error says may be content: a person sees all of it, a log does not."""
     nothing: dict[str, int] = {}
     try:
         nothing[SECRET]
     except KeyError as error:
-        line = describe_defect(error)
-    assert SECRET not in line
-    assert "KeyError in test_a_defect_is_told_by_its_place_alone (" in line
+        for form in ("json", "text"):
+            write_to_stderr(cast("Form", form), "info")
+            complain_of_defect(error, exit_code=1)
+    event, line, *rest = capsys.readouterr().err.splitlines()
+    assert SECRET not in event + line
+    assert "KeyError in test_a_defect_is_told_by_its_place_alone (" in json.loads(event)["error"]
+    assert line.startswith("spsetl: a defect of spsetl, please report it: KeyError in")
+    assert rest[-1] == f"KeyError: '{SECRET}'"
 
 
 def test_a_line_of_the_run_is_an_event_where_lines_are_events(capsys: pytest.CaptureFixture[str]) -> None:
-    """Else it goes to whoever shows the progress; never to both."""
-    lines = Lines()
-    for form in ("text", "json"):
-        tell_as(form)
-        say(lines, "quiet hours: no requests until 22:30", event="quiet hours", until="22:30")
-        warn(lines, "mind this")
+    """And goes to whoever shows the progress."""
+    for form, listeners in (("text", (Lines(),)), ("json", ())):
+        write_to_stderr(cast("Form", form), "info")
+        teller = Teller(*listeners)
+        teller.say("quiet hours: no requests until 22:30", event="quiet hours", until="22:30")
+        teller.warn("mind this")
     *said, quiet, warning = capsys.readouterr().err.splitlines()
     assert said == ["quiet hours: no requests until 22:30", "warning: mind this"]
     assert json.loads(quiet).items() >= {"event": "quiet hours", "level": "info", "until": "22:30"}.items()
@@ -152,5 +145,6 @@ def test_a_line_of_the_run_is_an_event_where_lines_are_events(capsys: pytest.Cap
 )
 def test_how_a_run_ended(error: BaseException | None, status: str, code: int) -> None:
     """What a person or Prefect stops is interrupted; the rest failed with its exit code."""
-    end = End.of(SyncReport("r", "a", "windows"), error)
-    assert (end.status, end.exit_code) == (status, code)
+    run = Run(appliance="a")
+    run.end(error)
+    assert (run.status, run.exit_code) == (status, code)

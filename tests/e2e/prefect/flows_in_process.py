@@ -86,7 +86,7 @@ def read_task_names() -> Counter[str]:
 
 def test_the_flow_makes_an_equal_copy_and_tells_its_outcome(settings: Any, tmp_path: Path) -> None:
     """A task a window or batch, a markdown artifact, and a warehouse that equals the appliance."""
-    from flows.nightly_sync import nightly_sync  # noqa: PLC0415 see above
+    from flows.runs import nightly_sync  # noqa: PLC0415 see above
 
     world = World(WorldSpec(sessions=300, days=12))
     with Simulator(world) as simulator:
@@ -106,7 +106,7 @@ def test_the_flow_makes_an_equal_copy_and_tells_its_outcome(settings: Any, tmp_p
 
 def test_the_second_night_is_compared_with_the_first(settings: Any) -> None:
     """The run's name says from where on it lists, and the summary has the figures of the earlier run."""
-    from flows.nightly_sync import nightly_sync  # noqa: PLC0415 see above
+    from flows.runs import nightly_sync  # noqa: PLC0415 see above
 
     world = World(WorldSpec(sessions=40, days=4))
     with Simulator(world) as simulator:
@@ -127,8 +127,7 @@ def test_the_second_night_is_compared_with_the_first(settings: Any) -> None:
 
 def test_the_reconciliation_shows_its_counts_and_fails_where_they_differ(settings: Any, tmp_path: Path) -> None:
     """A table of days as an artifact; an appliance that counts otherwise gives a Failed run."""
-    from flows.nightly_sync import nightly_sync  # noqa: PLC0415 see above
-    from flows.reconcile import reconcile  # noqa: PLC0415 see above
+    from flows.runs import nightly_sync, reconcile  # noqa: PLC0415 see above
 
     world = World(WorldSpec(sessions=60, days=4))
     with Simulator(world) as simulator:
@@ -149,7 +148,7 @@ def test_the_reconciliation_shows_its_counts_and_fails_where_they_differ(setting
 
 def test_a_failed_sync_fails_the_run(settings: Any, tmp_path: Path) -> None:
     """A user without rights: the run ends Failed with the one line that says why, and nothing is published."""
-    from flows.nightly_sync import nightly_sync  # noqa: PLC0415 see above
+    from flows.runs import nightly_sync  # noqa: PLC0415 see above
 
     with Simulator(World(WorldSpec(sessions=20)), Quirks(search_right=False)) as simulator:
         settings(simulator)
@@ -164,7 +163,7 @@ def test_a_failed_sync_fails_the_run(settings: Any, tmp_path: Path) -> None:
 
 def test_an_appliance_that_cannot_be_reached_is_tried_once_more(settings: Any) -> None:
     """Two runs of sync-appliance, both Failed, and a Failed nightly."""
-    from flows.nightly_sync import nightly_sync  # noqa: PLC0415 see above
+    from flows.runs import nightly_sync  # noqa: PLC0415 see above
 
     with Simulator(World(WorldSpec(sessions=1))) as simulator:
         settings(simulator)
@@ -178,7 +177,7 @@ def test_an_appliance_that_cannot_be_reached_is_tried_once_more(settings: Any) -
 
 def test_a_backfill_says_its_range_and_what_it_did(settings: Any) -> None:
     """The run's name has appliance and range, the summary its figures; an appliance that is not there is an error."""
-    from flows.backfill import backfill  # noqa: PLC0415 see above
+    from flows.runs import backfill  # noqa: PLC0415 see above
 
     world = World(WorldSpec(sessions=60, days=4))
     day = (world.now - timedelta(days=2)).date()
@@ -196,8 +195,11 @@ def test_a_backfill_says_its_range_and_what_it_did(settings: Any) -> None:
 
 def test_the_report_is_linked(settings: Any) -> None:
     """The page of the last whole month is written, and the run's link leads to it."""
-    from flows.nightly_sync import nightly_sync  # noqa: PLC0415 see above
-    from flows.report import period_of, report  # noqa: PLC0415 see above
+    from flows.runs import (  # noqa: PLC0415 see above
+        nightly_sync,
+        period_of,
+        report,
+    )
 
     with Simulator(World(WorldSpec(sessions=30, days=4))) as simulator:
         settings(simulator)
@@ -213,14 +215,14 @@ def test_a_cancelled_sync_stops_soon_and_loses_nothing(settings: Any, tmp_path: 
     """SIGTERM ends the process within 10 s, though threads wait for an appliance that is silent; the next is whole."""
     from prefect.settings import PREFECT_API_URL  # noqa: PLC0415 see above
 
-    from flows.nightly_sync import nightly_sync  # noqa: PLC0415 see above
+    from flows.runs import nightly_sync  # noqa: PLC0415 see above
 
     world = World(WorldSpec(sessions=600, days=12))
     with Simulator(world) as simulator:
         settings(simulator)
         simulator.fail_next("hang", 8, kind="channels")
         environment = os.environ | {"PREFECT_API_URL": PREFECT_API_URL.value(), "PYTHONPATH": str(ROOT)}
-        with subprocess.Popen([sys.executable, "-m", "flows.nightly_sync"], env=environment) as process:
+        with subprocess.Popen([sys.executable, "-m", "flows.runs", "nightly-sync"], env=environment) as process:
             while process.poll() is None and simulator.requests["channels"] < 8:
                 time.sleep(0.05)
             began = time.monotonic()
@@ -241,7 +243,7 @@ def run_steps(
     """The results of steps in their order, run two at a time as the tasks of a flow."""
     from prefect import flow  # noqa: PLC0415 see above
 
-    from flows.tasks import Tasks  # noqa: PLC0415 see above
+    from flows.runs import Tasks  # noqa: PLC0415 see above
 
     @flow(name="steps")
     def steps() -> list[int]:
