@@ -52,7 +52,7 @@ help:
 	@echo "make check        lint, types, imports, SQL lint"
 	@echo "make fix          formats the code, and repairs what lint can repair"
 	@echo "make wheel-check  builds the wheel, installs it in an environment of its own, and runs the demo there"
-	@echo "make readme       writes the tables and the settings into README.md"
+	@echo "make readme       writes the tables into sql/DATA.md and the settings into deployments/settings.md"
 	@echo "make constraints  pins every dependency anew (needs uv); UPGRADE=1 takes the newest versions"
 	@echo "make clean        removes what these made, and never ./data"
 

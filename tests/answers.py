@@ -1,4 +1,4 @@
-"""The README's questions with their answers: `python -m tests.answers demo-data` asks the copy of `make demo`."""
+"""The questions of README and sql/QUESTIONS.md with their answers: `python -m tests.answers demo-data` writes them."""
 
 import sys
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from spsetl.queries import read_statement
 from spsetl.warehouse.reader import Warehouse, open_warehouse
-from tests.readme import README
+from tests.readme import README, ROOT
 
 QUESTIONS: Final = (
     "top_users",
@@ -22,6 +22,8 @@ QUESTIONS: Final = (
     "longest_and_open_sessions",
     "indexing_backlog",
 )
+QUESTIONS_PAGE: Final = ROOT / "sql" / "QUESTIONS.md"
+IN_README: Final = ("top_users", "failed_logins", "riskiest_sessions", "privileged_commands", "file_transfers")
 START, END = "<!-- questions: start -->", "<!-- questions: end -->"
 ROWS_SHOWN: Final = 3
 
@@ -52,14 +54,30 @@ def with_answers(text: str, warehouse: Warehouse) -> str:
     for number, name in enumerate(QUESTIONS, 1):
         columns, rows = warehouse.rows(read_statement("reports", name))
         parts.append(f"{question_as_markdown(number, name)}\n{answer_as_markdown(columns, rows)}")
+    return _between_marks(text, "\n".join(parts))
+
+
+def with_five(text: str, warehouse: Warehouse) -> str:
+    """The same of five questions, with the command in place of the SQL."""
+    parts = []
+    for name in IN_README:
+        columns, rows = warehouse.rows(read_statement("reports", name))
+        title = read_statement("reports", name).partition(":")[0].removeprefix("-- ")
+        command = f"    spsetl sql --file sql/reports/{name}.sql"
+        parts.append(f"**{title}**\n\n{command}\n\n{answer_as_markdown(columns, rows[:2])}")
+    return _between_marks(text, "\n".join(parts))
+
+
+def _between_marks(text: str, part: str) -> str:
     before, after = text.partition(START)[0], text.partition(END)[2]
-    return f"{before}{START}\n\n" + "\n".join(parts) + f"\n{END}{after}"
+    return f"{before}{START}\n\n{part}\n{END}{after}"
 
 
 def write(data_dir: Path) -> None:
-    """Ask every question, and put the answers into the README."""
+    """Ask every question, and put the answers into the two pages."""
     with open_warehouse(data_dir) as warehouse:
-        README.write_text(with_answers(README.read_text(encoding="utf-8"), warehouse), encoding="utf-8")
+        for page, answer in ((QUESTIONS_PAGE, with_answers), (README, with_five)):
+            page.write_text(answer(page.read_text(encoding="utf-8"), warehouse), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from spsetl.warehouse.marts_models import Mart, read_marts
 
 ROOT: Final = Path(__file__).parents[1]
 README: Final = ROOT / "README.md"
+SETTINGS_PAGE: Final = ROOT / "deployments" / "settings.md"
 DATA_PAGE: Final = ROOT / "sql" / "DATA.md"
 EXAMPLES: Final = ROOT / "sql" / "examples.toml"
 
@@ -25,13 +26,6 @@ def settings_as_markdown() -> str:
     """A table of all settings."""
     rows = [(f"`{one.variable}`", one.default, one.meaning) for one in describe_settings()]
     return as_table(("setting", "default", "meaning"), rows)
-
-
-def table_names_as_markdown() -> str:
-    """A line for each table."""
-    rows = [(f"`{table.name}`", table.comment, _listed(table.key)) for table in schema.TABLES]
-    rows += [(f"`mart.{mart.name}`", mart.comment, "") for mart in in_order(read_marts())]
-    return as_table(("table", "its rows", "key"), rows)
 
 
 def tables_as_markdown() -> str:
@@ -95,7 +89,7 @@ def _code(text: str) -> str:
 
 
 PARTS: Final[Mapping[Path, Mapping[str, Callable[[], str]]]] = {
-    README: {"tables": table_names_as_markdown, "settings": settings_as_markdown},
+    SETTINGS_PAGE: {"settings": settings_as_markdown},
     DATA_PAGE: {
         "tables": tables_as_markdown,
         "marts": marts_as_markdown,

@@ -1,4 +1,4 @@
-"""Options that several commands share. Each overrides the setting of the same name, see README, "Settings"."""
+"""Options that several commands share. Each overrides the setting of the same name, see deployments/settings.md."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path

@@ -29,7 +29,7 @@ def check_settings(settings: Settings) -> Generator[Finding, None, Access | None
     yield Finding("settings", "green", text, lines=lines, facts=facts)
     for remark in settings.remarks:
         found, advice = split_advice(remark)
-        yield Finding("settings", "yellow", found, advice or "see README, Settings")
+        yield Finding("settings", "yellow", found, advice or "see deployments/settings.md")
     return access
 
 

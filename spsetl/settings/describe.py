@@ -17,7 +17,7 @@ class SettingDescription:
 
 
 def describe_settings() -> tuple[SettingDescription, ...]:
-    """All settings, for help texts and the README."""
+    """All settings, for help texts and deployments/settings.md."""
     defaults = {
         "appliance": "the URL's host",
         "data_dir": "./data",

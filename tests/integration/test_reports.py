@@ -1,4 +1,4 @@
-"""The questions in sql/reports/: each runs as it is, in types that every tool reads; the README shows what it is."""
+"""The questions in sql/reports/: each runs as it is, in types that every tool reads, and is shown as it is."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,16 @@ import pytest
 
 from spsetl.queries import read_folder, read_statement
 from spsetl.warehouse.reader import Warehouse, open_warehouse
-from tests.answers import END, QUESTIONS, START, answer_as_markdown, question_as_markdown, with_answers
+from tests.answers import (
+    END,
+    IN_README,
+    QUESTIONS,
+    QUESTIONS_PAGE,
+    START,
+    answer_as_markdown,
+    question_as_markdown,
+    with_answers,
+)
 from tests.handmade import write_handmade_copy
 from tests.readme import README
 
@@ -44,21 +53,29 @@ def test_the_first_line_is_a_question_and_what_a_row_is(name: str) -> None:
 
 
 @pytest.mark.parametrize(("number", "name"), list(enumerate(QUESTIONS, 1)))
-def test_the_readme_shows_the_question_as_its_file_has_it(number: int, name: str, warehouse: Warehouse) -> None:
+def test_the_page_shows_the_question_as_its_file_has_it(number: int, name: str, warehouse: Warehouse) -> None:
     """`python -m tests.answers demo-data` writes it, with the answer of the demo's copy below."""
-    readme = README.read_text(encoding="utf-8")
+    page = QUESTIONS_PAGE.read_text(encoding="utf-8")
     columns, _ = warehouse.rows(read_statement("reports", name))
     heading = answer_as_markdown(columns, [])
-    assert f"{question_as_markdown(number, name)}\n{heading}" in readme
+    assert f"{question_as_markdown(number, name)}\n{heading}" in page
 
 
-def test_there_are_ten_questions_in_the_readme() -> None:
+def test_there_are_ten_questions_on_the_page() -> None:
     """All different, and nothing else stands between the two marks."""
-    part = README.read_text(encoding="utf-8").partition(START)[2].partition(END)[0]
+    part = QUESTIONS_PAGE.read_text(encoding="utf-8").partition(START)[2].partition(END)[0]
 
     assert len(set(QUESTIONS)) == 10
     assert re.findall(r"^(\d+)\. \*\*", part, re.MULTILINE) == [str(number) for number in range(1, 11)]
     assert re.findall(r"`sql/reports/(\w+)\.sql`", part) == list(QUESTIONS)
+
+
+@pytest.mark.parametrize("name", IN_README)
+def test_the_readme_has_five_with_their_answers(name: str, warehouse: Warehouse) -> None:
+    """With the command that asks it, and the columns that it has now."""
+    readme = README.read_text(encoding="utf-8")
+    columns, _ = warehouse.rows(read_statement("reports", name))
+    assert f"    spsetl sql --file sql/reports/{name}.sql\n\n{answer_as_markdown(columns, [])}| " in readme
 
 
 def test_the_answers_are_written_between_the_marks(warehouse: Warehouse) -> None:

@@ -18,6 +18,8 @@ from tests.readme import DATA_PAGE, PARTS, README, described_columns, read_examp
 
 ROOT: Final = Path(__file__).parents[2]
 NOT_OURS: Final = {"demo-data", "data", "dist", "spsetl.toml", "spsetl-ca.pem", "__pycache__"}
+COMMANDS_PAGE: Final = ROOT / "deployments" / "commands.md"
+MOST_WORDS: Final = 1500
 LONGEST_MODULE, LONGEST_TEST_MODULE, LONGEST_FUNCTION = 500, 500, 50
 LONG_WITH_REASON: Final[dict[str, str]] = {}
 OF_THE_DEPLOYMENT: Final = {f"SPSETL_{name}" for name in ("HOME", "CRON", "TIME_ZONE", "NOTIFY")}  # flows.deploy's
@@ -103,8 +105,14 @@ def test_no_file_speaks_of_a_setting_that_does_not_exist() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_is_in_the_readme(command: str, readme: str) -> None:
-    """The README names each command as a person types it."""
-    assert re.search(rf"`spsetl {command}\b|^spsetl {command}\b|^\| `{command}\b", readme, re.MULTILINE)
+    """The README names each command as a person types it; all that it can is on a page of its own."""
+    assert re.search(rf"`spsetl {command}\b|^    spsetl {command}\b", readme, re.MULTILINE)
+    assert re.search(rf"^\| `{command}\b", COMMANDS_PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_the_readme_is_short(readme: str) -> None:
+    """What it leads to has the rest."""
+    assert len(readme.split()) <= MOST_WORDS
 
 
 @pytest.mark.parametrize("command", COMMANDS)
