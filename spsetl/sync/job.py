@@ -9,17 +9,16 @@ from datetime import UTC, datetime
 from threading import Event
 
 from spsetl import __version__, schema
-from spsetl.access import Access
 from spsetl.appliance.client import Client
 from spsetl.appliance.limits import Limits
-from spsetl.appliance.quiet import QuietHours
 from spsetl.appliance.transport import OnRequest
 from spsetl.errors import IncompleteError, SpsetlError
 from spsetl.interrupts import INTERRUPTS, is_asked_to_end, unmasked
 from spsetl.lake import Lake
 from spsetl.seeing.logs import log
 from spsetl.seeing.spans import span
-from spsetl.settings import OfficeHours, Settings
+from spsetl.settings import Settings
+from spsetl.settings.access import Access
 from spsetl.sync.abilities import choose_strategy, ensure_capabilities, share_snapshot
 from spsetl.sync.budget import Budget
 from spsetl.sync.copy import open_work
@@ -83,7 +82,7 @@ class Job:
     def _check(self) -> None:
         self._require_legible()
         with span("marts"):
-            build_marts(self.work, OfficeHours.parse(self.settings.office_hours))
+            build_marts(self.work, self.settings.office_hours)
         with span("checks"):
             results = checks.run_checks(self.work)
         self.report.warnings += [f"{r.name}: {r.offending_rows} rows" for r in results if r.offending_rows]
@@ -284,7 +283,7 @@ def connect(
         access,
         concurrency=settings.concurrency,
         timeout=settings.timeout,
-        quiet_hours=QuietHours.parse(settings.quiet_hours) if settings.quiet_hours else None,
+        quiet_hours=settings.quiet_hours,
         on_quiet=tell_of_quiet_hours,
         on_request=on_request,
         user_agent_suffix=places.token,
