@@ -26,7 +26,7 @@ def _with_options(groups: Iterable[Group]) -> Callable[[type[T]], type[T]]:
         for one in describe_settings():
             if one.group in groups and not one.is_secret:
                 kind.__annotations__[one.name] = Annotated[
-                    bool | None if one.is_switch else str | None, _parameter(one)
+                    bool | None if one.kind is bool else str | None, _parameter(one)
                 ]
                 setattr(kind, one.name, None)
         return Parameter(name="*")(dataclass(frozen=True, kw_only=True)(kind))
@@ -35,9 +35,8 @@ def _with_options(groups: Iterable[Group]) -> Callable[[type[T]], type[T]]:
 
 
 def _parameter(one: SettingDescription) -> Parameter:
-    example = "" if one.example == one.default else f", for example {one.example}"
     default = f", {one.default}" if one.default else ""
-    return Parameter(help=f"{one.meaning}{example} ({one.variable}{default}).", group=_PANELS[one.group])
+    return Parameter(help=f"{one.help} ({one.variable}{default}).", group=_PANELS[one.group])
 
 
 @_with_options([Group.COPY])

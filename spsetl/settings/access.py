@@ -6,6 +6,8 @@ import pwd
 import shlex
 import ssl
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -75,42 +77,33 @@ def _user_name(number: int) -> str:
         return str(number)
 
 
-# Both files are loaded as a TLS connection will, so that a wrong one is named before the first request.
-
-
 def check_ca_file(path: Path, setting: str) -> None:
-    """Check that the file is there, ours, and holds a certificate.
+    """Load the file as a TLS connection will, so that a wrong one is named before the first request.
 
     Raises:
-        SettingsError: It is not; the message names the setting.
+        SettingsError: It is missing, not ours, or holds no certificate; the message names the setting.
     """
-    _check_readable(path, setting)
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
-    except ssl.SSLError:
-        raise SettingsError(f"{setting}: {path} holds no certificate in PEM format") from None
+    with _loading(path, setting, "holds no certificate in PEM format") as context:
+        context.load_verify_locations(cafile=path)
 
 
 def check_client_cert(path: Path, setting: str) -> None:
-    """Check that the file is there, ours, and holds a certificate and its key.
+    """As `check_ca_file`, for a certificate and its key.
 
     Raises:
-        SettingsError: It is not; the message names the setting.
+        SettingsError: It is missing, not ours, or lacks one of the two; the message names the setting.
     """
-    _check_readable(path, setting)
-    try:
+    with _loading(path, setting, "must hold a certificate and its unencrypted key in PEM format") as context:
         # An empty password keeps OpenSSL from asking for one on the terminal, where nobody sits at night.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(path, password="")
-    except ssl.SSLError:
-        raise SettingsError(
-            f"{setting}: {path} must hold a certificate and its unencrypted key in PEM format"
-        ) from None
+        context.load_cert_chain(path, password="")
 
 
-def _check_readable(path: Path, setting: str) -> None:
+@contextmanager
+def _loading(path: Path, setting: str, otherwise: str) -> Iterator[ssl.SSLContext]:
     require_ours(path, setting)
     try:
-        with path.open("rb"):
-            return
+        yield ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    except ssl.SSLError:
+        raise SettingsError(f"{setting}: {path} {otherwise}") from None
     except OSError as error:
         raise SettingsError(f"{setting}: {path} cannot be read: {error.strerror}; name an existing file") from None

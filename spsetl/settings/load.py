@@ -146,11 +146,7 @@ def _chosen(sections: Mapping[str, _Layer], outer: _Layer, toml: _Toml) -> Mappi
 
 
 def _merge(
-    layers: Iterable[_Layer],
-    environ: Mapping[str, str] | None,
-    *,
-    section: str | None = None,
-    refusal: str | None = None,
+    layers: Iterable[_Layer], environ: Mapping[str, str] | None, section: str | None = None, refusal: str | None = None
 ) -> Settings:
     """Later layers over earlier ones."""
     merged: dict[str, _Given] = {}
@@ -187,7 +183,7 @@ def _read_file(file: Path | None) -> _Toml:
         raise SettingsError(f"{file} is no file; name the file that holds the settings")
     require_ours(path)
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        values = tomllib.loads(path.read_bytes().decode()) if path.is_file() else {}
     except (OSError, ValueError) as error:  # wrong TOML and a wrong encoding are ValueErrors
         reason = error.strerror if isinstance(error, OSError) else error
         raise SettingsError(f"{path} cannot be read as TOML: {reason}") from None

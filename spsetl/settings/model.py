@@ -4,7 +4,7 @@ From there come its variable, its key in spsetl.toml, its option, its line in th
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache, partial
@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainValidator, PrivateAttr, SecretStr
+from pydantic.fields import FieldInfo
 
 from spsetl.errors import SettingsError
 from spsetl.hours import OfficeHours, QuietHours
@@ -78,24 +79,6 @@ def check_appliance_name(name: str) -> str:
     return name
 
 
-def _check_username(name: str) -> str:
-    if ":" in name:
-        raise ValueError("must not have a colon: a login by HTTP Basic ends the user name there")
-    return name
-
-
-def _check_memory(text: str) -> str:
-    if not _MEMORY.fullmatch(text):
-        raise ValueError("must be an amount of memory such as 4GB or 50%")
-    return text
-
-
-def _check_metrics_file(path: Path) -> Path:
-    if path.suffix != ".prom":  # node_exporter passes over others in silence
-        raise ValueError("must have a name that ends with .prom")
-    return path
-
-
 def _split_details(value: object) -> tuple[str, ...]:
     """`channels,events` or a list of the same; an empty tuple for `none`."""
     names = [name.strip() for name in value.split(",")] if isinstance(value, str) else value
@@ -117,54 +100,48 @@ def _parsed(kind: type[QuietHours] | type[OfficeHours]) -> PlainValidator:
     return PlainValidator(parse)
 
 
-_Text = Annotated[str, Field(min_length=1)]
-_File = Annotated[Path, AfterValidator(Path.expanduser)]
-# `none` is how the environment or an option lifts what the file sets.
-_OrNone = Annotated[T | None, BeforeValidator(lambda value: None if value == NONE else value)]
+def _must(holds: Callable[[Any], object], otherwise: str) -> AfterValidator:
+    def check(value: object) -> object:
+        if not holds(value):
+            raise ValueError(f"must {otherwise}")
+        return value
 
+    return AfterValidator(check)
+
+
+_Text = Annotated[str, Field(min_length=1)]
 _Url = Annotated[_Text, AfterValidator(_check_url)]
-_UserName = Annotated[_Text, AfterValidator(_check_username)]
+_UserName = Annotated[
+    _Text, _must(lambda name: ":" not in name, "not have a colon: a login by HTTP Basic ends the user name there")
+]
 _Name = Annotated[_Text, AfterValidator(check_appliance_name)]
+_File = Annotated[Path, AfterValidator(Path.expanduser)]
+# node_exporter passes over files of other names in silence.
+_MetricsFile = Annotated[_File, _must(lambda path: path.suffix == ".prom", "have a name that ends with .prom")]
+_Memory = Annotated[str, _must(_MEMORY.fullmatch, "be an amount of memory such as 4GB or 50%")]
 _Details = Annotated[tuple[str, ...], PlainValidator(_split_details)]
 _QuietHours = Annotated[QuietHours, _parsed(QuietHours)]
 _OfficeHours = Annotated[OfficeHours, _parsed(OfficeHours)]
-_Memory = Annotated[str, AfterValidator(_check_memory)]
-_MetricsFile = Annotated[_File, AfterValidator(_check_metrics_file)]
+# `none` is how the environment or an option lifts what the file sets.
+_OrNone = Annotated[T | None, BeforeValidator(lambda value: None if value == NONE else value)]
 
 
-def _setting(
-    group: Group,
-    meaning: str,
-    default: object = None,
-    *,
-    example: object = None,
-    gt: float | None = None,
-    ge: float | None = None,
-    le: float | None = None,
-) -> Any:
+def _setting(group: Group, meaning: str, default: object = None, *, example: object = None, **bounds: Any) -> Any:
     """A setting. `default` is written as in a file; it is the `example` of a right value, too, unless there is one."""
     examples = [default if example is None else example]
-    extra: dict[str, Any] = {"group": group}
-    return Field(default, description=meaning, examples=examples, json_schema_extra=extra, gt=gt, ge=ge, le=le)
+    return Field(default, description=meaning, examples=examples, json_schema_extra={"group": group.value}, **bounds)
 
 
 @dataclass(frozen=True)
 class Origins:
-    """Where values came from, and where a password may lie that no setting names; makes no settings differ.
+    """Where values came from, and where a password may lie that no setting names; makes no settings differ."""
 
-    Attributes:
-        places: By the settings' names, for example `SPSETL_URL` or `[appliances.a] url in spsetl.toml`.
-        section: `[appliances.a]`, where one was applied.
-        refusal: Why no appliance may be reached with these settings.
-        password_in: The file of settings that holds the password itself, if one does.
-        credentials: The folder of the systemd service's credentials, `$CREDENTIALS_DIRECTORY`.
-    """
-
+    # By the settings' names, for example `SPSETL_URL` or `[appliances.a] url in spsetl.toml`.
     places: Mapping[str, str] = field(default_factory=dict, compare=False)
-    section: str | None = field(default=None, compare=False)
-    refusal: str | None = field(default=None, compare=False)
-    password_in: Path | None = field(default=None, compare=False)
-    credentials: Path | None = field(default=None, compare=False)
+    section: str | None = field(default=None, compare=False)  # `[appliances.a]`, where one was applied
+    refusal: str | None = field(default=None, compare=False)  # why no appliance may be reached with these settings
+    password_in: Path | None = field(default=None, compare=False)  # the file of settings that holds it itself
+    credentials: Path | None = field(default=None, compare=False)  # the systemd service's $CREDENTIALS_DIRECTORY
 
 
 _access, _requests, _sync, _marts, _messages, _copy = (partial(_setting, group) for group in Group)
@@ -214,7 +191,7 @@ class Settings(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True
         f"Details of sessions that are fetched, some of {','.join(ALL_DETAILS)}; or none", "channels,events,alerts"
     )
     quiet_hours: _OrNone[_QuietHours] = _requests(
-        "Local times without requests, several with commas between them; or none", NONE, example="21:55-22:30"
+        "Local times without requests, several with commas between them", NONE, example="21:55-22:30"
     )
     office_hours: _OfficeHours = _marts(
         "Days, times and time zone that the marts call office hours; times may cross midnight",
@@ -230,25 +207,16 @@ class Settings(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True
         "Percent of the sessions that may vanish between two syncs; more stops the sync", 10, ge=0, le=100
     )
     max_requests: _OrNone[int] = _sync(
-        "Requests after which details wait for the next sync, the list being read whole; or none",
-        NONE,
-        example=100000,
-        ge=1,
+        "Requests after which details, but never the list, wait for the next sync", NONE, example=100000, ge=1
     )
     max_minutes: _OrNone[float] = _sync(
-        "Minutes after which details wait for the next sync, the list being read whole; or none",
-        NONE,
-        example=240,
-        gt=0,
-        le=525600,
+        "Minutes after which details, but never the list, wait for the next sync", NONE, example=240, gt=0, le=525600
     )
     question_seconds: _OrNone[float] = _copy(
         "Seconds that one question to the copy may keep the database at work; or none", 600, gt=0
     )
     question_memory: _OrNone[_Memory] = _copy(
-        "Memory that one question may take, as an amount or of the machine's, the rest spills; none: DuckDB's 80%",
-        "50%",
-        example="4GB",
+        "Memory of one question, an amount or a part of the machine's, the rest spills; or none", "50%", example="4GB"
     )
     log_format: Literal["text", "logfmt", "json"] = _messages(
         "How stderr tells what happens: text for a person, or a line an event as logfmt or json", "text", example="json"
@@ -257,7 +225,7 @@ class Settings(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True
         "The least that logfmt and json tell: debug, info, warning or error", "info"
     )
     metrics_file: _OrNone[_MetricsFile] = _messages(
-        "File for node_exporter's textfile collector, replaced after each run; its name ends with .prom; or none",
+        "File for node_exporter's textfile collector, replaced after each run; its name ends with .prom",
         NONE,
         example="/var/lib/prometheus/node-exporter/spsetl.prom",
     )
@@ -379,34 +347,45 @@ class Settings(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True
 
 @dataclass(frozen=True)
 class SettingDescription:
-    """One setting in words: `variable` in the environment, `name` in spsetl.toml; `default` as it would be written."""
+    """One setting in words: `name` in spsetl.toml, `variable` in the environment; `default` as it would be written."""
 
     name: str
     group: Group
     meaning: str
     default: str
     example: str
-    is_switch: bool
-    is_secret: bool
+    kind: Any
 
     @property
     def variable(self) -> str:
         """Its name in the environment."""
         return PREFIX + self.name.upper()
 
+    @property
+    def is_secret(self) -> bool:
+        """Whether its value is shown nowhere."""
+        return SecretStr in get_args(self.kind)
+
+    @property
+    def help(self) -> str:
+        """Its meaning, with an example where the default is none."""
+        return (
+            self.meaning
+            if self.is_secret or self.example == self.default
+            else f"{self.meaning}; for example {self.example}"
+        )
+
 
 @cache
 def describe_settings() -> tuple[SettingDescription, ...]:
     """All settings, for options, help texts and the README."""
-    return tuple(
-        SettingDescription(
-            name=name,
-            group=Group(info.json_schema_extra["group"]),  # type: ignore[index, arg-type]
-            meaning=info.description or "",
-            default="the URL's host" if name == "appliance" else "" if info.default is None else str(info.default),
-            example=str((info.examples or [""])[0]),
-            is_switch=info.annotation is bool,
-            is_secret=SecretStr in get_args(info.annotation),
-        )
-        for name, info in Settings.model_fields.items()
+    return tuple(_describe(name, info) for name, info in Settings.model_fields.items())
+
+
+def _describe(name: str, info: FieldInfo) -> SettingDescription:
+    default = "the URL's host" if name == "appliance" else "" if info.default is None else str(info.default)
+    extra: Any = info.json_schema_extra
+    (example,) = info.examples or [""]
+    return SettingDescription(
+        name, Group(extra["group"]), info.description or "", default, str(example), info.annotation
     )

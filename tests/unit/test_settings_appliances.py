@@ -387,7 +387,7 @@ def test_who_reads_the_copy_has_its_options_alone(command: str) -> None:
 def test_an_option_sets_its_setting(one: SettingDescription) -> None:
     """As the argument of that name would, and no other; its help names the variable and the default."""
     option = f"--{one.name.replace('_', '-')}"
-    (settings,) = typed(option) if one.is_switch else typed(option, one.example)
+    (settings,) = typed(option) if one.kind is bool else typed(option, one.example)
     program = app["sync"]
     assert isinstance(program, App)
     (said,) = (given.parameter.help for given in program.assemble_argument_collection() if option in given.names)
