@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 
 WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
-_WEEK: Final = len(WEEKDAYS)
 _DAY: Final = 24 * 60  # minutes
 _MINUTE: Final = timedelta(minutes=1)
 _TIME: Final = r"([01][0-9]|2[0-3]):([0-5][0-9])"
@@ -130,7 +129,7 @@ def _read_days(text: str) -> tuple[int, ...]:
         if len(names) > 2 or not set(names) <= set(WEEKDAYS):  # noqa: PLR2004 - first and last
             raise ValueError(f"must name days as {', '.join(WEEKDAYS)}, with commas or a hyphen between them")
         first, last = WEEKDAYS.index(names[0]), WEEKDAYS.index(names[-1])
-        days.update((first + n) % _WEEK + 1 for n in range((last - first) % _WEEK + 1))
+        days.update((first + n) % 7 + 1 for n in range((last - first) % 7 + 1))
     return tuple(sorted(days))
 
 

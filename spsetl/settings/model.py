@@ -4,7 +4,7 @@ From there come its variable, its key in spsetl.toml, its option, its line in th
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache, partial
@@ -280,44 +280,42 @@ class Settings(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True
         Raises:
             SettingsError: A setting is missing, contradicts another, or names a file that cannot be read.
         """
-        place = self._place
-        if self._origins.refusal:
-            raise SettingsError(self._origins.refusal)
-        if self.url is None:
-            raise SettingsError(
-                f"{place('url')} is not set; set it to the appliance's address, https://sps.example.com"
-            )
-        if self.ca_file and not self.verify_tls:
-            raise SettingsError(
-                f"{place('ca_file')} is of no use while {place('verify_tls')} is off; unset one of the two"
-            )
-        if self.client_cert and (self.username is not None or self._ways):
-            raise SettingsError(
-                f"{place('client_cert')} logs in without a user name and password; unset one or the other"
-            )
+        if complaint := next(self._complaints(), None):
+            raise SettingsError(complaint)
         password = None if self.client_cert else self._read_password()
         if self.ca_file:
-            check_ca_file(self.ca_file, place("ca_file"))
+            check_ca_file(self.ca_file, self._place("ca_file"))
         if self.client_cert:
-            check_client_cert(self.client_cert, place("client_cert"))
-        same = {
-            name: getattr(self, name) for name in ("username", "login_method", "client_cert", "ca_file", "verify_tls")
-        }
-        return Access(url=self.url, appliance=str(self.appliance_name), password=password, **same)
+            check_client_cert(self.client_cert, self._place("client_cert"))
+        same = ("username", "login_method", "client_cert", "ca_file", "verify_tls")
+        more: dict[str, Any] = {name: getattr(self, name) for name in same}
+        return Access(url=str(self.url), appliance=str(self.appliance_name), password=password, **more)
+
+    def _complaints(self) -> Iterator[str]:
+        """What is missing, or contradicts something else; the first one tells enough."""
+        place, ways = self._place, self._ways
+        if self._origins.refusal:
+            yield self._origins.refusal
+        if self.url is None:
+            yield f"{place('url')} is not set; set it to the appliance's address, https://sps.example.com"
+        if self.ca_file and not self.verify_tls:
+            yield f"{place('ca_file')} is of no use while {place('verify_tls')} is off; unset one of the two"
+        if self.client_cert and (self.username is not None or ways):
+            yield f"{place('client_cert')} logs in without a user name and password; unset one or the other"
+        if not self.client_cert and self.username is None:
+            missing = place("username") + ("" if ways or self._credential else f" and {place('password')}")
+            yield f"{missing} must be set to log in; or set {place('client_cert')}"
+        if len(ways) > 1:
+            yield f"{place(ways[0])} and {place(ways[1])} are both set; unset one of the two"
 
     def _read_password(self) -> SecretStr:
         """Out of the one place that has it."""
-        place, ways, credential = self._place, self._ways, self._credential
-        if self.username is None:
-            missing = place("username") if ways or credential else f"{place('username')} and {place('password')}"
-            raise SettingsError(f"{missing} must be set to log in; or set {place('client_cert')}")
-        if len(ways) > 1:
-            raise SettingsError(f"{place(ways[0])} and {place(ways[1])} are both set; unset one of the two")
+        place, credential = self._place, self._credential
         if self.password_file is not None:
             require_ours(self.password_file, place("password_file"))
             return read_password(self.password_file, place("password_file"))
         if self.keyring is not None:
-            return read_keyring(self.keyring, self.username, place("keyring"))
+            return read_keyring(self.keyring, str(self.username), place("keyring"))
         if self.password is not None and self.password.get_secret_value():
             return self.password
         if self.password is None and credential is not None:
@@ -369,11 +367,8 @@ class SettingDescription:
     @property
     def help(self) -> str:
         """Its meaning, with an example where the default is none."""
-        return (
-            self.meaning
-            if self.is_secret or self.example == self.default
-            else f"{self.meaning}; for example {self.example}"
-        )
+        example = "" if self.is_secret or self.example == self.default else f"; for example {self.example}"
+        return self.meaning + example
 
 
 @cache
