@@ -34,7 +34,7 @@ def check_fresh(hours: float, now: datetime) -> None:
     every = load_appliances()
     last_syncs = read_last_syncs(every[0].data_dir)
     # Where no appliance is set, those of the copy.
-    names = [name for each in every if (name := each.appliance_name)] or sorted(last_syncs)
+    names = [name for each in every if (name := each.name)] or sorted(last_syncs)
     stale = list(find_stale(names, last_syncs, hours, now))
     if stale:
         raise IncompleteError(f"{'; '.join(stale)}. See spsetl status, and the log of the last sync")

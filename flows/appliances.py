@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
+from urllib.parse import urlsplit
 
 from prefect.runtime import flow_run
 
@@ -17,7 +18,7 @@ select max(watermark) from sync_runs where appliance = $appliance and status = '
 
 def name_of(settings: Settings) -> str:
     """The appliance's name in the copy."""
-    return settings.appliance_name or "appliance"
+    return settings.appliance or urlsplit(settings.url or "").hostname or "appliance"
 
 
 def load_chosen(names: Sequence[str] | None) -> list[Settings]:

@@ -259,7 +259,7 @@ class Settings(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True
         return not self._origins.refusal and all(getattr(self, name) is None for name in names)
 
     @property
-    def appliance_name(self) -> str | None:
+    def name(self) -> str | None:
         """The appliance's name in the copy: the given one, or the URL's host; None where nothing names it."""
         return self.appliance or (urlsplit(self.url).hostname if self.url else None)
 
@@ -289,7 +289,7 @@ class Settings(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True
             check_client_cert(self.client_cert, self._place("client_cert"))
         same = ("username", "login_method", "client_cert", "ca_file", "verify_tls")
         more: dict[str, Any] = {name: getattr(self, name) for name in same}
-        return Access(url=str(self.url), appliance=str(self.appliance_name), password=password, **more)
+        return Access(url=str(self.url), appliance=str(self.name), password=password, **more)
 
     def _complaints(self) -> Iterator[str]:
         """What is missing, or contradicts something else; the first one tells enough."""
@@ -330,7 +330,7 @@ class Settings(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True
     @property
     def _credential(self) -> Path | None:
         """The systemd service's credential for this appliance, which counts where no setting names a password."""
-        return find_credential(self._origins.credentials, self.appliance_name)
+        return find_credential(self._origins.credentials, self.name)
 
     def _given_at(self, name: str) -> str | None:
         """Where the setting's value came from; None if it is the default."""

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import duckdb
@@ -188,7 +189,7 @@ class Watch:
 @contextmanager
 def watch_run(settings: Settings, *, kind: RunKind, progress: Progress) -> Iterator[Watch]:
     """Tell of the run that the block is. Nothing here changes how it ends, nor raises anything of its own."""
-    watch = Watch(settings, kind, progress, settings.appliance_name or "")
+    watch = Watch(settings, kind, progress, settings.appliance or _host(settings.url))
     figures = {"kind": kind, "run_id": watch.run_id, "appliance": watch.appliance}
     with bound_contextvars(run_id=watch.run_id, appliance=watch.appliance):
         watch.begin()
@@ -202,6 +203,10 @@ def watch_run(settings: Settings, *, kind: RunKind, progress: Progress) -> Itera
             watch.end(None)
         finally:
             watch.close()
+
+
+def _host(url: str | None) -> str:
+    return (urlsplit(url).hostname if url else None) or ""
 
 
 def _text(moment: datetime) -> str:
