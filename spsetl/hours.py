@@ -50,7 +50,9 @@ class QuietHours:
         """
         minutes: set[int] = set()
         for part in text.split(","):
-            begin, length = _read_range(part.strip(), "must be times such as 21:55-22:30, with commas between them")
+            begin, length = _read_range(
+                part.strip(), "must be none, or times such as 21:55-22:30 with commas between them"
+            )
             minutes.update(minute % _DAY for minute in range(begin, begin + length))
         if len(minutes) == _DAY:
             raise ValueError("must leave some time of the day for requests")
