@@ -8,11 +8,10 @@ import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from spsetl import open_warehouse
 from spsetl.errors import IncompleteError, SpsetlError
-from spsetl.settings import Settings, load_appliances
+from spsetl.settings import load_appliances
 
 HOURS = 26.0
 CLOCKS_DIFFER = timedelta(minutes=5)
@@ -35,15 +34,10 @@ def check_fresh(hours: float, now: datetime) -> None:
     every = load_appliances()
     last_syncs = read_last_syncs(every[0].data_dir)
     # Where no appliance is set, those of the copy.
-    names = [name for each in every if (name := name_of(each))] or sorted(last_syncs)
+    names = [name for each in every if (name := each.name)] or sorted(last_syncs)
     stale = list(find_stale(names, last_syncs, hours, now))
     if stale:
         raise IncompleteError(f"{'; '.join(stale)}. See spsetl status, and the log of the last sync")
-
-
-def name_of(settings: Settings) -> str | None:
-    """The appliance's name in the copy; None where the settings name none."""
-    return settings.appliance or (urlsplit(settings.url).hostname if settings.url else None)
 
 
 def read_last_syncs(data_dir: Path) -> dict[str, datetime | None]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from spsetl import schema
-from spsetl.settings import OfficeHours
+from spsetl.hours import OfficeHours
 from spsetl.simulator.dice import Dice
 from spsetl.warehouse.marts import build_marts
 from spsetl.warehouse.work import WorkDatabase

@@ -24,7 +24,7 @@ def read_examples() -> Mapping[str, Mapping[str, str]]:
 
 def settings_as_markdown() -> str:
     """A table of all settings."""
-    rows = [(f"`{one.variable}`", one.default, one.meaning) for one in describe_settings()]
+    rows = [(f"`{one.variable}`", one.default, one.help) for one in describe_settings()]
     return as_table(("setting", "default", "meaning"), rows)
 
 

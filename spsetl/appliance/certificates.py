@@ -12,11 +12,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from spsetl.access import Access
 from spsetl.appliance.failures import LOGIN, HopelessConnectError
 from spsetl.appliance.route import find_route
 from spsetl.appliance.transport import Transport, make_headers
 from spsetl.errors import ConnectError
+from spsetl.settings.access import Access
 
 _SECONDS: Final = 10.0
 

@@ -13,17 +13,17 @@ from typing import Any, BinaryIO, Final, Self, TypeVar
 import orjson
 import stamina
 
-from spsetl.access import Access
 from spsetl.appliance.answers import decode_answer
 from spsetl.appliance.download import Advance, Download
 from spsetl.appliance.failures import MOST_TRIES, EndlessAnswerError, most_tries
 from spsetl.appliance.limits import ANSWER, Limits
 from spsetl.appliance.login import SharedLogin
-from spsetl.appliance.quiet import QuietHours, QuietHoursBegan, QuietPauses
-from spsetl.appliance.throttle import Throttle
+from spsetl.appliance.throttle import QuietHoursBegan, QuietPauses, Throttle
 from spsetl.appliance.transport import Headers, Transport
 from spsetl.errors import LoginError, UnavailableError
 from spsetl.events import SILENT, Teller
+from spsetl.hours import QuietHours
+from spsetl.settings.access import Access
 
 _PATIENCE: Final = 600.0  # seconds, after which no further try begins
 _FIRST_WAIT: Final = 0.5

@@ -8,12 +8,12 @@ import threading
 from dataclasses import dataclass
 from typing import Final
 
-from spsetl.access import Access
 from spsetl.appliance.answers import check_status
 from spsetl.appliance.failures import LOGIN, most_tries, not_json
 from spsetl.appliance.protocol import AUTHENTICATION_PATH
 from spsetl.appliance.transport import Headers, Transport, make_headers
 from spsetl.errors import LoginError, SpsetlError
+from spsetl.settings.access import Access
 
 SESSION_COOKIE = "session_id"
 # A login that dies takes all requests under way with it, and the next one can die before it has served any; with many

@@ -12,8 +12,8 @@ from urllib.parse import unquote, urlsplit
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 from urllib3.util.ssl_ import create_urllib3_context
 
-from spsetl.access import Access
 from spsetl.appliance.transport import connection_settings
+from spsetl.settings.access import Access
 
 _PORTS: Final = {"http": 80, "https": 443}
 _PROXY_PORT: Final = 8080

@@ -1,7 +1,7 @@
 """How many requests may be under way: fewer when the appliance is busy or slows down, more when it is calm.
 
 Additive increase, multiplicative decrease, as TCP has it. `Limit` is the arithmetic, without threads and without a
-clock; `Throttle` is where requests wait for their turn.
+clock; `Throttle` is where requests wait for their turn; `QuietPauses` waits quiet hours out.
 """
 
 import threading
@@ -10,11 +10,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, auto
 from typing import Final
 
-from spsetl.appliance.quiet import QuietHoursBegan, QuietPauses
 from spsetl.events import SILENT, Teller
+from spsetl.hours import QuietHours
 
 # Weights of a new answer in the means: of about the last 5 answers, and of about the last 50.
 _SHORT_WEIGHT: Final = 0.2
@@ -23,10 +24,15 @@ _FORGETTING: Final = 0.002
 _WARM_UP: Final = 20  # answers; the first of a kind may be for small pages, or open the connections
 _CLIMB_TIMES: Final = 3
 _CLIMB_SECONDS: Final = 0.25
+_LOOK_AGAIN: Final = 30.0  # seconds; the machine may have slept, or its clock been set, meanwhile
 
 
 class RequestsStopped(Exception):  # noqa: N818 - no error: it was asked for
     """The client was told to stop; nothing more is sent. Never tried again."""
+
+
+class QuietHoursBegan(Exception):  # noqa: N818 - no error: the request is sent later
+    """Nothing may be sent now."""
 
 
 class Outcome(Enum):
@@ -113,6 +119,44 @@ class Turn:
     begun: int
     began: float
     outcome: Outcome = Outcome.NOTHING
+
+
+class QuietPauses:
+    """Waits quiet hours out, and tells of each once. Thread-safe.
+
+    Args:
+        hours: When.
+        on_quiet: Called with the end, in the zone of `hours`, once for all threads that wait.
+        clock: The time now, aware.
+    """
+
+    def __init__(
+        self, hours: QuietHours, on_quiet: Callable[[datetime], None] | None, clock: Callable[[], datetime]
+    ) -> None:
+        self._hours = hours
+        self._on_quiet = on_quiet
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._told: datetime | None = None
+
+    def until(self) -> datetime | None:
+        """When the quiet hours that are on now end; None outside of them."""
+        return self._hours.end(self._clock())
+
+    def wait_out(self, stopping: threading.Event) -> bool:
+        """Wait until no quiet hours are on; False if `stopping` came first."""
+        while until := self.until():
+            self._tell(until)
+            seconds = self._hours.seconds_until_end(self._clock())
+            if stopping.wait(min(seconds, _LOOK_AGAIN)):
+                return False
+        return True
+
+    def _tell(self, until: datetime) -> None:
+        with self._lock:
+            news, self._told = until != self._told, until
+        if news and self._on_quiet:
+            self._on_quiet(until)
 
 
 class Throttle:

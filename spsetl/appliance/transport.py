@@ -22,7 +22,6 @@ import urllib3
 from requests.structures import CaseInsensitiveDict
 
 from spsetl import __version__
-from spsetl.access import Access, is_loopback
 from spsetl.appliance.failures import decode_error
 from spsetl.appliance.limits import ALLOWED, ANSWER, LimitedAdapter, Limits, check_values, unpack
 from spsetl.appliance.protocol import local_path
@@ -30,6 +29,7 @@ from spsetl.appliance.throttle import Outcome, Throttle
 from spsetl.appliance.times import seconds_ahead
 from spsetl.appliance.trouble import describe_trouble
 from spsetl.errors import SettingsError, UnavailableError
+from spsetl.settings.access import Access, is_loopback
 
 _CONNECT_TIMEOUT: Final = 10.0  # seconds; a host that is there accepts sooner
 _PIECE: Final = 2**18  # bytes

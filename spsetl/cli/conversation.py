@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from spsetl.access import check_ca_file
 from spsetl.cli.draft import Draft
 from spsetl.cli.keeping import ask_for_password
 from spsetl.cli.questions import ask_until, ask_yes, say
 from spsetl.cli.trust import settle_trust
 from spsetl.errors import SpsetlError, UsageError
 from spsetl.settings import FILE, load_draft
+from spsetl.settings.access import check_ca_file
 from spsetl.settings.model import DEFAULT
 from spsetl.settings.password import WAYS
 

@@ -74,7 +74,7 @@ def _write_report(settings: Settings) -> Path | None:
     """One after each night, so that the second tells what changed; None without the report's libraries."""
     if not has_libraries():
         return None
-    return write_report(settings.data_dir, office_hours=settings.office_hours)
+    return write_report(settings.data_dir, office_hours=str(settings.office_hours))
 
 
 def _sync(settings: Settings) -> None:

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 from spsetl.cli.files import NewFiles
 from spsetl.errors import UsageError
 from spsetl.settings import FILE, Settings, load_draft
+from spsetl.settings.load import toml_of
 from spsetl.settings.password import write_keyring
-from spsetl.settings.toml import toml_of
 
 _NO_SECRET: Final = 0o644
 

@@ -20,8 +20,8 @@ from spsetl.errors import UsageError
 from spsetl.events import complain
 from spsetl.interrupts import INTERRUPTS, exit_code_of_signal
 from spsetl.settings import FILE, PREFIX, Settings, load_draft, load_settings
+from spsetl.settings.load import read_environment
 from spsetl.settings.password import WAYS
-from spsetl.settings.sources import from_environment
 
 _LOGINS: Final = (*WAYS, "client_cert")
 _AFTER_RED: Final = ("correct", "write", "quit")
@@ -104,7 +104,7 @@ def _check_place(*, overwrite: bool) -> None:
 def _given(options: InitOptions) -> Given:
     """Options over the environment; a way to log in among the options replaces those of the environment."""
     own = {name: value for name, value in asdict(options).items() if value is not None}
-    environment = dict(from_environment(os.environ).values)
+    environment = read_environment()
     if own.keys() & set(_LOGINS):
         environment = {name: value for name, value in environment.items() if name not in _LOGINS}
     if "client_cert" in own:

@@ -6,12 +6,11 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from spsetl.access import read_password
 from spsetl.cli.draft import Draft, check_new
 from spsetl.cli.questions import ask, ask_password, ask_until, say
 from spsetl.errors import UsageError
 from spsetl.settings import FILE
-from spsetl.settings.password import WAYS, find_in_keyring
+from spsetl.settings.password import WAYS, find_in_keyring, read_password
 
 _PASSWORD_FILE: Final = "~/.spsetl-password"  # noqa: S105 - a path
 _SERVICE: Final = "spsetl"

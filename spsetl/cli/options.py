@@ -1,101 +1,61 @@
-"""Options that several commands share. Each overrides the setting of the same name, see deployments/settings.md."""
+"""Options that several commands share, made of the settings: each overrides the setting of the same name."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from typing import Annotated, Final, TypeVar
 
+from cyclopts import Group as Panel
 from cyclopts import Parameter
 
 from spsetl.events import write_to_stderr
-from spsetl.settings import Settings, load_appliances, load_settings
+from spsetl.settings import Group, SettingDescription, Settings, describe_settings, load_appliances, load_settings
+
+T = TypeVar("T")
+
+# After a command's own options, in the order of the groups.
+_PANELS: Final = {group: Panel(group.value, sort_key=place + 1) for place, group in enumerate(Group)}
 
 
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
+def _with_options(groups: Iterable[Group]) -> Callable[[type[T]], type[T]]:
+    """Give the class an option for each setting of these groups, all but the password: the process list shows options.
+
+    A value is a text, as in the environment: the settings alone say what of it is right.
+    """
+
+    def add(kind: type[T]) -> type[T]:
+        for one in describe_settings():
+            if one.group in groups and not one.is_secret:
+                kind.__annotations__[one.name] = Annotated[
+                    bool | None if one.kind is bool else str | None, _parameter(one)
+                ]
+                setattr(kind, one.name, None)
+        return Parameter(name="*")(dataclass(frozen=True, kw_only=True)(kind))
+
+    return add
+
+
+def _parameter(one: SettingDescription) -> Parameter:
+    default = f", {one.default}" if one.default else ""
+    return Parameter(help=f"{one.help} ({one.variable}{default}).", group=_PANELS[one.group])
+
+
+@_with_options([Group.COPY])
 class DataOptions:
-    """Where the copy is."""
-
-    data_dir: Path | None = None
-    """Folder of the copy (SPSETL_DATA_DIR, ./data)."""
-    question_seconds: str | None = None
-    """Seconds that one question may keep the database at work, or none (SPSETL_QUESTION_SECONDS, 600)."""
-    question_memory: str | None = None
-    """Memory that one question may take, or none for DuckDB's 80% (SPSETL_QUESTION_MEMORY, 50%)."""
+    """Where the copy is, and what a question to it may take."""
 
     def load(self) -> Settings:
         """The settings with these options on top."""
-        settings = load_settings(asdict(self))
+        settings = load_settings(asdict(self))  # type: ignore[call-overload] # a dataclass, once it has its options
         write_to_stderr(settings.log_format, settings.log_level)
         return settings
 
 
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
+@_with_options(Group)
 class SyncOptions(DataOptions):
-    """What to sync, and how. There is no option for the password: the process list shows options to everybody."""
-
-    url: str | None = None
-    """Address of the appliance, for example https://sps.example (SPSETL_URL)."""
-    username: str | None = None
-    """User that reads the audit data (SPSETL_USERNAME)."""
-    password_file: Path | None = None
-    """File that holds the password, readable by you alone (SPSETL_PASSWORD_FILE)."""
-    keyring: str | None = None
-    """Service of the operating system's keyring that holds the password (SPSETL_KEYRING)."""
-    login_method: str | None = None
-    """Authentication backend on the appliance, for example local (SPSETL_LOGIN_METHOD)."""
-    client_cert: str | None = None
-    """Client certificate with its key, PEM (SPSETL_CLIENT_CERT)."""
-    ca_file: Path | None = None
-    """CA certificates that the appliance's certificate is checked with, PEM (SPSETL_CA_FILE)."""
-    verify_tls: bool | None = None
-    """Check the appliance's certificate (SPSETL_VERIFY_TLS, true)."""
-    appliance: str | None = None
-    """Name of the appliance in the copy; of several in spsetl.toml, the only one (SPSETL_APPLIANCE, the URL's host)."""
-    concurrency: int | None = None
-    """Connections at the same time (SPSETL_CONCURRENCY, 8)."""
-    timeout: float | None = None
-    """Seconds to wait for an answer (SPSETL_TIMEOUT, 60)."""
-    answer_seconds: float | None = None
-    """Seconds within which an answer must be whole (SPSETL_ANSWER_SECONDS, 300)."""
-    answer_megabytes: float | None = None
-    """Megabytes that an answer may have, as sent or unpacked (SPSETL_ANSWER_MEGABYTES, 64)."""
-    recording_seconds: float | None = None
-    """Seconds within which a recording must be whole (SPSETL_RECORDING_SECONDS, 86400)."""
-    recording_megabytes: float | None = None
-    """Megabytes that a recording may have (SPSETL_RECORDING_MEGABYTES, 100000)."""
-    lookback: float | None = None
-    """Hours before the last sync's newest session that are listed again (SPSETL_LOOKBACK, 72)."""
-    strategy: str | None = None
-    """How the list is walked: auto, windows or snapshot (SPSETL_STRATEGY, auto)."""
-    snapshot_busy: str | None = None
-    """While another holds the only snapshot: windows, or wait until it is free (SPSETL_SNAPSHOT_BUSY, windows)."""
-    details: str | None = None
-    """Some of channels,events,alerts,trail_downloads,indexing; or none (SPSETL_DETAILS, the first three)."""
-    quiet_hours: str | None = None
-    """Local times without requests, for example 21:55-22:30, or none (SPSETL_QUIET_HOURS, none)."""
-    office_hours: str | None = None
-    """Office hours of the marts, default Mon-Fri 07:00-19:00 UTC (SPSETL_OFFICE_HOURS)."""
-    sweep_requests: int | None = None
-    """Requests a night for changes in what is older than the look-back (SPSETL_SWEEP_REQUESTS, 1000)."""
-    sweep_days: int | None = None
-    """Days within which all of that is looked at, even if it takes more requests (SPSETL_SWEEP_DAYS, 7)."""
-    indexing_days: int | None = None
-    """Days after which a session never indexed is not looked at each night (SPSETL_INDEXING_DAYS, 30)."""
-    most_missing: float | None = None
-    """Percent of the sessions that may vanish between two syncs (SPSETL_MOST_MISSING, 10)."""
-    max_requests: str | None = None
-    """Requests after which further details wait for the next sync, or none (SPSETL_MAX_REQUESTS, none)."""
-    max_minutes: str | None = None
-    """Minutes after which further details wait for the next sync, or none (SPSETL_MAX_MINUTES, none)."""
-    log_format: str | None = None
-    """How stderr tells what happens: text for a person, logfmt or json (SPSETL_LOG_FORMAT, text)."""
-    log_level: str | None = None
-    """The least that logfmt and json tell: debug, info, warning or error (SPSETL_LOG_LEVEL, info)."""
-    metrics_file: str | None = None
-    """File for node_exporter's textfile collector, or none (SPSETL_METRICS_FILE, none)."""
+    """What to sync, and how."""
 
     def load_all(self) -> tuple[Settings, ...]:
         """The settings of each appliance, or of the one that is named, with these options on top."""
-        all_settings = load_appliances(asdict(self))
+        all_settings = load_appliances(asdict(self))  # type: ignore[call-overload]
         write_to_stderr(all_settings[0].log_format, all_settings[0].log_level)  # the same for all
         return all_settings

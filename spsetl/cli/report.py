@@ -33,4 +33,4 @@ def report(
     settings = options.load()
     if output is not None:
         check_not_the_copy(output, settings.data_dir)
-    print(write_report(settings.data_dir, output=output, start=start, end=end, office_hours=settings.office_hours))
+    print(write_report(settings.data_dir, output=output, start=start, end=end, office_hours=str(settings.office_hours)))

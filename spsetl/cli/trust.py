@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Final
 
-from spsetl.access import Access, check_ca_file
 from spsetl.appliance.certificates import (
     Certificate,
     check_connection,
@@ -13,6 +12,7 @@ from spsetl.appliance.certificates import (
 )
 from spsetl.cli.questions import ask_until, ask_yes, say
 from spsetl.errors import SpsetlError, UsageError
+from spsetl.settings.access import Access, check_ca_file
 
 _COMPARE: Final = """\
   Anybody between here and the appliance could show a certificate of their own. Compare the fingerprint with the one

@@ -6,9 +6,9 @@ from contextvars import copy_context
 from threading import Thread
 from typing import Any, Final, TypeVar
 
-from spsetl.access import Access
 from spsetl.appliance.client import Client
 from spsetl.errors import UnavailableError
+from spsetl.settings.access import Access
 
 T = TypeVar("T")
 

@@ -4,7 +4,6 @@ from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from typing import Final
 
-from spsetl.access import Access
 from spsetl.appliance.route import Route, find_route
 from spsetl.doctor.abilities import check_abilities, check_clock, check_version
 from spsetl.doctor.appliance import Patient, Question, ask
@@ -22,6 +21,7 @@ from spsetl.doctor.settings import check_quiet_hours, check_settings, tell_nothi
 from spsetl.doctor.tls import check_tls
 from spsetl.errors import SettingsError
 from spsetl.settings import Settings
+from spsetl.settings.access import Access
 from spsetl.sync.places import Places
 
 _QUESTIONS: Final[tuple[tuple[str, Question], ...]] = (

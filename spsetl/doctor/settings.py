@@ -6,11 +6,10 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from spsetl.access import Access
-from spsetl.appliance.quiet import QuietHours
 from spsetl.doctor.finding import Finding, red, split_advice
 from spsetl.errors import SettingsError
 from spsetl.settings import Settings
+from spsetl.settings.access import Access
 
 MASK: Final = "(set, not shown)"
 _DEFAULT: Final = "default"
@@ -57,7 +56,7 @@ def check_quiet_hours(settings: Settings, *, now: datetime | None = None) -> Fin
     """Whether nothing may be asked of the appliance just now; None if it may."""
     if settings.quiet_hours is None:
         return None
-    end = QuietHours.parse(settings.quiet_hours).end(now or datetime.now(UTC))
+    end = settings.quiet_hours.end(now or datetime.now(UTC))
     if end is None:
         return None
     text = f"until {end:%H:%M} no requests may be sent: login, rights and pace are not looked at"

@@ -4,19 +4,16 @@ Where the file has an `[appliances.NAME]` section for each of several appliances
 top level of the file < section < environment < arguments.
 """
 
-from spsetl.settings.describe import SettingDescription, describe_settings
-from spsetl.settings.load import load_appliances, load_draft, load_settings
-from spsetl.settings.model import PREFIX, Settings
-from spsetl.settings.office import OfficeHours
-from spsetl.settings.sources import FILE
-from spsetl.settings.values import ALL_DETAILS, DETAILS
+from spsetl.settings.access import Access
+from spsetl.settings.load import FILE, load_appliances, load_draft, load_settings
+from spsetl.settings.model import ALL_DETAILS, PREFIX, Group, SettingDescription, Settings, describe_settings
 
 __all__ = [
     "ALL_DETAILS",
-    "DETAILS",
     "FILE",
     "PREFIX",
-    "OfficeHours",
+    "Access",
+    "Group",
     "SettingDescription",
     "Settings",
     "describe_settings",

@@ -1,215 +1,236 @@
-"""The settings themselves: names, bounds, meanings, and what a sync needs of them."""
+"""The settings. Each is stated once, in `Settings`: its name, type, bounds, group, meaning, default and example.
 
-from collections.abc import Mapping
+From there come its variable, its key in spsetl.toml, its option, its line in the README, and what its error shows.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache, partial
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainValidator, PrivateAttr, SecretStr
+from pydantic.fields import FieldInfo
 
-from spsetl.access import (
-    Access,
-    check_appliance,
-    check_ca_file,
-    check_client_cert,
-    check_url,
-    check_username,
-)
 from spsetl.errors import SettingsError
-from spsetl.settings.office import DEFAULT_OFFICE_HOURS, check_office_hours
-from spsetl.settings.origins import Origins
-from spsetl.settings.password import WAYS, PasswordSource, find_credential, remark_readable
-from spsetl.settings.values import (
-    DETAILS,
-    check_memory,
-    check_metrics_file,
-    check_quiet_hours,
-    none_for_none,
-    split_details,
-)
+from spsetl.hours import OfficeHours, QuietHours
+from spsetl.settings.access import Access, check_ca_file, check_client_cert, is_loopback, require_ours
+from spsetl.settings.password import WAYS, find_credential, read_keyring, read_password, remark_readable
 
 PREFIX: Final = "SPSETL_"
 DEFAULT: Final = "default"
+NONE: Final = "none"
+ALL_DETAILS: Final = ("channels", "events", "alerts", "trail_downloads", "indexing")
+
+_LONGEST_NAME: Final = 128
+_MEMORY: Final = re.compile(r"[1-9][0-9]*(?:%|[KMGT]i?B)", re.ASCII | re.IGNORECASE)
+
+T = TypeVar("T")
+
+
+class Group(StrEnum):
+    """What a setting is about: the heading of its option in `--help`."""
+
+    ACCESS = "Appliance and login"
+    REQUESTS = "Requests"
+    SYNC = "What is fetched"
+    MARTS = "Marts"
+    MESSAGES = "Messages"
+    COPY = "The copy"
+
+    @property
+    def is_for_all(self) -> bool:
+        """Whether its settings are the same for all appliances, and so have no place in the section of one."""
+        return self in {Group.MARTS, Group.MESSAGES, Group.COPY}
+
+
+# Values: what a file or a variable holds in, the value out. A ValueError says what is wrong and never the value.
+
+
+def _check_url(url: str) -> str:
+    """The address of an appliance, without the trailing slash."""
+    if "@" in url:
+        raise ValueError("must not carry a user name or a password; put them into SPSETL_USERNAME and SPSETL_PASSWORD")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("is no address; its host or port cannot be read") from None
+    if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
+        raise ValueError("must be a scheme and a host")
+    if parts.path not in ("", "/") or parts.query or parts.fragment or "?" in url or "#" in url:
+        raise ValueError("must end after the host and the port, without a path or a query")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ValueError("would send the password in clear; plain http is for loopback addresses only, use https")
+    return url.rstrip("/")
+
+
+def check_appliance_name(name: str) -> str:
+    """The name of an appliance, which becomes part of file names.
+
+    Raises:
+        ValueError: It is not fit for that.
+    """
+    if not name.isprintable() or set(name) & set("/\\ ") or name.startswith(".") or len(name) > _LONGEST_NAME:
+        raise ValueError(f"must be a short name (at most {_LONGEST_NAME} characters) without slashes and spaces")
+    return name
+
+
+def _split_details(value: object) -> tuple[str, ...]:
+    """`channels,events` or a list of the same; an empty tuple for `none`."""
+    names = [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+    if names == [NONE]:
+        return ()
+    if not isinstance(names, list | tuple) or [name for name in names if name not in ALL_DETAILS]:
+        raise ValueError(f"must be none, or some of {', '.join(ALL_DETAILS)}")
+    return tuple(name for name in ALL_DETAILS if name in names)
+
+
+def _parsed(kind: type[QuietHours] | type[OfficeHours]) -> PlainValidator:
+    def parse(value: object) -> object:
+        if isinstance(value, kind):
+            return value
+        if not isinstance(value, str):
+            raise ValueError("should be a valid string")  # noqa: TRY004 - pydantic tells of ValueErrors alone
+        return kind.parse(value)
+
+    return PlainValidator(parse)
+
+
+def _must(holds: Callable[[Any], object], otherwise: str) -> AfterValidator:
+    def check(value: object) -> object:
+        if not holds(value):
+            raise ValueError(f"must {otherwise}")
+        return value
+
+    return AfterValidator(check)
+
 
 _Text = Annotated[str, Field(min_length=1)]
+_Url = Annotated[_Text, AfterValidator(_check_url)]
+_UserName = Annotated[
+    _Text, _must(lambda name: ":" not in name, "not have a colon: a login by HTTP Basic ends the user name there")
+]
+_Name = Annotated[_Text, AfterValidator(check_appliance_name)]
 _File = Annotated[Path, AfterValidator(Path.expanduser)]
-_None = BeforeValidator(none_for_none)
+# node_exporter passes over files of other names in silence.
+_MetricsFile = Annotated[_File, _must(lambda path: path.suffix == ".prom", "have a name that ends with .prom")]
+_Memory = Annotated[str, _must(_MEMORY.fullmatch, "be an amount of memory such as 4GB or 50%")]
+_Details = Annotated[tuple[str, ...], PlainValidator(_split_details)]
+_QuietHours = Annotated[QuietHours, _parsed(QuietHours)]
+_OfficeHours = Annotated[OfficeHours, _parsed(OfficeHours)]
+# `none` is how the environment or an option lifts what the file sets.
+_OrNone = Annotated[T | None, BeforeValidator(lambda value: None if value == NONE else value)]
 
 
-class Settings(BaseSettings):
+def _setting(group: Group, meaning: str, default: object = None, *, example: object = None, **bounds: Any) -> Any:
+    """A setting. `default` is written as in a file; it is the `example` of a right value, too, unless there is one."""
+    examples = [default if example is None else example]
+    return Field(default, description=meaning, examples=examples, json_schema_extra={"group": group.value}, **bounds)
+
+
+@dataclass(frozen=True)
+class Origins:
+    """Where values came from, and where a password may lie that no setting names; makes no settings differ."""
+
+    # By the settings' names, for example `SPSETL_URL` or `[appliances.a] url in spsetl.toml`.
+    places: Mapping[str, str] = field(default_factory=dict, compare=False)
+    section: str | None = field(default=None, compare=False)  # `[appliances.a]`, where one was applied
+    refusal: str | None = field(default=None, compare=False)  # why no appliance may be reached with these settings
+    password_in: Path | None = field(default=None, compare=False)  # the file of settings that holds it itself
+    credentials: Path | None = field(default=None, compare=False)  # the systemd service's $CREDENTIALS_DIRECTORY
+
+
+_access, _requests, _sync, _marts, _messages, _copy = (partial(_setting, group) for group in Group)
+
+
+class Settings(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True):
     """All settings. Only `data_dir` is needed to read a copy; `for_appliance` checks what a sync needs.
 
     Made by `load_settings` and `load_appliances`; made directly, it reads neither a file nor the environment.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    url: Annotated[_Text, AfterValidator(check_url)] | None = Field(
-        None, description="Address of the appliance", examples=["https://sps.example.com"]
+    url: _Url | None = _access("Address of the appliance", example="https://sps.example.com")
+    username: _UserName | None = _access("User that may search all sessions", example="auditor")
+    password: SecretStr | None = _access("Password; better kept in a file of its own", example="a text in quotes")
+    password_file: _File | None = _access("File that holds nothing but the password", example="/etc/spsetl/password")
+    keyring: _Text | None = _access(
+        "Service in the operating system's keyring that holds the password; needs spsetl[keyring]", example="spsetl"
     )
-    username: Annotated[_Text, AfterValidator(check_username)] | None = Field(
-        None, description="User that may search all sessions", examples=["auditor"]
+    login_method: _Text | None = _access("Login method of the appliance, where it has several", example="local")
+    client_cert: _File | None = _access(
+        "PEM file with a certificate and its unencrypted key, instead of a password", example="/etc/spsetl/client.pem"
     )
-    password: SecretStr | None = Field(
-        None, description="The user's password; better kept in a file of its own", examples=["a text in quotes"]
+    ca_file: _File | None = _access(
+        "PEM file with the CA that signed the appliance's certificate", example="/etc/spsetl/ca.pem"
     )
-    password_file: _File | None = Field(
-        None, description="File that holds nothing but the password", examples=["/etc/spsetl/password"]
+    verify_tls: bool = _access("Whether to check the appliance's certificate", "true")
+    appliance: _Name | None = _access(
+        "Name of the appliance in the copy; where spsetl.toml has several, the only one to sync", example="sps1"
     )
-    keyring: _Text | None = Field(
-        None,
-        description="Service in the operating system's keyring that holds the user's password; needs spsetl[keyring]",
-        examples=["spsetl"],
+    data_dir: _File = _copy("Where the copy is kept", "./data")
+    concurrency: int = _requests("Requests under way at the same time", 8, ge=1, le=64)
+    timeout: float = _requests("Seconds that the appliance may stay silent", 60, gt=0, le=86400)
+    answer_seconds: float = _requests(
+        "Seconds within which an answer must be whole, however it trickles", 300, gt=0, le=86400
     )
-    login_method: _Text | None = Field(
-        None, description="Login method of the appliance, where it has several", examples=["local"]
+    answer_megabytes: float = _requests("Megabytes of an answer at most, as sent or unpacked", 64, gt=0, le=10000)
+    recording_seconds: float = _requests("Seconds within which a recording must be whole", 86400, gt=0)
+    recording_megabytes: float = _requests("Megabytes of a recording at most", 100000, gt=0)
+    lookback: float = _sync("Hours before the last sync's newest session that are listed again", 72, ge=0, le=87600)
+    strategy: Literal["auto", "windows", "snapshot"] = _sync(
+        "How the list is walked: auto takes a snapshot where the appliance has them, else windows", "auto"
     )
-    client_cert: _File | None = Field(
-        None,
-        description="PEM file with a client certificate and its unencrypted key, to log in without a password",
-        examples=["/etc/spsetl/client.pem"],
+    snapshot_busy: Literal["windows", "wait"] = _sync(
+        "While another holds the appliance's only snapshot: list by windows, or wait until it is free", "windows"
     )
-    ca_file: _File | None = Field(
-        None,
-        description="PEM file with the CA that signed the appliance's certificate",
-        examples=["/etc/spsetl/ca.pem"],
+    details: _Details = _sync(
+        f"Details of sessions that are fetched, some of {','.join(ALL_DETAILS)}; or none", "channels,events,alerts"
     )
-    verify_tls: bool = Field(
-        default=True, description="Whether to check the appliance's certificate", examples=["true"]
+    quiet_hours: _OrNone[_QuietHours] = _requests(
+        "Local times without requests, several with commas between them", NONE, example="21:55-22:30"
     )
-    appliance: Annotated[_Text, AfterValidator(check_appliance)] | None = Field(
-        None,
-        description="Name of the appliance in the copy; where spsetl.toml has several, the only one to sync",
-        examples=["sps1"],
+    office_hours: _OfficeHours = _marts(
+        "Days, times and time zone that the marts call office hours; times may cross midnight",
+        "Mon-Fri 07:00-19:00 UTC",
+        example="Mon-Fri 08:00-18:00 Europe/Budapest",
     )
-    data_dir: _File = Field(Path("data"), description="Where the copy is kept", examples=["/var/lib/spsetl"])
-    concurrency: int = Field(8, ge=1, le=64, description="Requests under way at the same time", examples=[8])
-    timeout: float = Field(60, gt=0, le=86400, description="Seconds that the appliance may stay silent", examples=[60])
-    answer_seconds: float = Field(
-        300,
-        gt=0,
-        le=86400,
-        description="Seconds within which an answer must be whole, however it trickles",
-        examples=[300],
+    sweep_requests: int = _sync("Requests a night for changes in what is older than the look-back", 1000, ge=0)
+    sweep_days: int = _sync("Days within which all of that is looked at, if need be by more requests", 7, ge=1, le=3650)
+    indexing_days: int = _sync(
+        "Days after which a session that was never indexed is no longer looked at each night", 30, ge=0, le=3650
     )
-    answer_megabytes: float = Field(
-        64, gt=0, le=10000, description="Megabytes that an answer may have, as sent or unpacked", examples=[64]
+    most_missing: float = _sync(
+        "Percent of the sessions that may vanish between two syncs; more stops the sync", 10, ge=0, le=100
     )
-    recording_seconds: float = Field(
-        86400, gt=0, description="Seconds within which a recording must be whole", examples=[86400]
+    max_requests: _OrNone[int] = _sync(
+        "Requests after which details, but never the list, wait for the next sync", NONE, example=100000, ge=1
     )
-    recording_megabytes: float = Field(
-        100_000, gt=0, description="Megabytes that a recording may have", examples=[100000]
+    max_minutes: _OrNone[float] = _sync(
+        "Minutes after which details, but never the list, wait for the next sync", NONE, example=240, gt=0, le=525600
     )
-    lookback: float = Field(
-        72,
-        ge=0,
-        le=87600,
-        description="Hours before the newest session of the last sync that are listed again",
-        examples=[72],
+    question_seconds: _OrNone[float] = _copy(
+        "Seconds that one question to the copy may keep the database at work; or none", 600, gt=0
     )
-    strategy: Literal["auto", "windows", "snapshot"] = Field(
-        "auto",
-        description="How the list is walked: auto takes a snapshot where the appliance has them, else windows",
-        examples=["auto"],
+    question_memory: _OrNone[_Memory] = _copy(
+        "Memory of one question, an amount or a part of the machine's, the rest spills; or none", "50%", example="4GB"
     )
-    snapshot_busy: Literal["windows", "wait"] = Field(
-        "windows",
-        description="While another holds the appliance's only snapshot: list by windows, or wait until it is free",
-        examples=["windows"],
+    log_format: Literal["text", "logfmt", "json"] = _messages(
+        "How stderr tells what happens: text for a person, or a line an event as logfmt or json", "text", example="json"
     )
-    details: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_details)] = Field(
-        DETAILS,
-        description=(
-            "Which details of each session are fetched, with commas between them: "
-            "channels, events, alerts, trail_downloads, indexing; or none"
-        ),
-        examples=["channels,events,alerts"],
+    log_level: Literal["debug", "info", "warning", "error"] = _messages(
+        "The least that logfmt and json tell: debug, info, warning or error", "info"
     )
-    quiet_hours: Annotated[Annotated[str, AfterValidator(check_quiet_hours)] | None, _None] = Field(
-        None,
-        description="Local times without requests, for example 21:55-22:30; several with commas between them",
-        examples=["21:55-22:30"],
-    )
-    office_hours: Annotated[str, AfterValidator(check_office_hours)] = Field(
-        DEFAULT_OFFICE_HOURS,
-        description="Days, times and time zone that the marts call office hours; times may cross midnight",
-        examples=["Mon-Fri 08:00-18:00 Europe/Budapest"],
-    )
-    sweep_requests: int = Field(
-        1000,
-        ge=0,
-        description="Requests a night for looking for changes in everything older than the look-back",
-        examples=[1000],
-    )
-    sweep_days: int = Field(
-        7,
-        ge=1,
-        le=3650,
-        description="Days within which all of that is looked at, even where so many requests a night do not suffice",
-        examples=[7],
-    )
-    indexing_days: int = Field(
-        30,
-        ge=0,
-        le=3650,
-        description="Days after which a session that was never indexed is no longer looked at each night",
-        examples=[30],
-    )
-    most_missing: float = Field(
-        10,
-        ge=0,
-        le=100,
-        description="Percent of an appliance's sessions that may vanish between two syncs; more stops the sync",
-        examples=[10],
-    )
-    max_requests: Annotated[Annotated[int, Field(ge=1)] | None, _None] = Field(
-        None,
-        description="Requests of a sync after which further details wait for the next one; the list is read whole",
-        examples=[100000],
-    )
-    max_minutes: Annotated[Annotated[float, Field(gt=0, le=525600)] | None, _None] = Field(
-        None,
-        description="Minutes of a sync after which further details wait for the next one; the list is read whole",
-        examples=[240],
-    )
-    question_seconds: Annotated[Annotated[float, Field(gt=0)] | None, _None] = Field(
-        600,
-        description="Seconds that one question to the copy may keep the database at work",
-        examples=[600],
-    )
-    question_memory: Annotated[Annotated[str, AfterValidator(check_memory)] | None, _None] = Field(
-        "50%",
-        description="Memory that one question to the copy may take, of the machine's or as an amount; the rest spills",
-        examples=["4GB"],
-    )
-    log_format: Literal["text", "logfmt", "json"] = Field(
-        "text",
-        description="How what happens is told on stderr: as text for a person, or a line an event as logfmt or JSON",
-        examples=["json"],
-    )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="The least that is told where log_format is logfmt or json", examples=["info"]
-    )
-    metrics_file: Annotated[Annotated[_File, AfterValidator(check_metrics_file)] | None, _None] = Field(
-        None,
-        description="File for node_exporter's textfile collector, replaced after each run; its name ends with .prom",
-        examples=["/var/lib/prometheus/node-exporter/spsetl.prom"],
+    metrics_file: _OrNone[_MetricsFile] = _messages(
+        "File for node_exporter's textfile collector, replaced after each run; its name ends with .prom",
+        NONE,
+        example="/var/lib/prometheus/node-exporter/spsetl.prom",
     )
 
     _origins: Origins = PrivateAttr(default_factory=Origins)
-
-    @classmethod
-    def settings_customise_sources(  # noqa: D102 - pydantic-settings' hook
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings' signature
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings,)  # load_settings reads the others, to say of each value where it came from
 
     @classmethod
     def of(cls, values: Mapping[str, Any], origins: Origins) -> "Settings":
@@ -225,11 +246,10 @@ class Settings(BaseSettings):
     @property
     def origins(self) -> Mapping[str, str]:
         """Where the value of each setting came from, by the setting's name; never a value."""
-        given = {name: f"argument {name}" for name in self.model_fields_set}
-        origins = {name: self._origins.places.get(name, given.get(name, DEFAULT)) for name in type(self).model_fields}
-        source = self._password_source
-        if source.credential and not source.ways and self.client_cert is None:
-            origins["password"] = f"systemd credential {source.credential.name}"
+        origins = {name: self._given_at(name) or DEFAULT for name in type(self).model_fields}
+        credential = self._credential
+        if credential and not self._ways and self.client_cert is None:
+            origins["password"] = f"systemd credential {credential.name}"
         return origins
 
     @property
@@ -239,14 +259,18 @@ class Settings(BaseSettings):
         return not self._origins.refusal and all(getattr(self, name) is None for name in names)
 
     @property
+    def name(self) -> str | None:
+        """The appliance's name in the copy: the given one, or the URL's host; None where nothing names it."""
+        return self.appliance or (urlsplit(self.url).hostname if self.url else None)
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """What is allowed and yet unwise, one line each, for the command line to print."""
-        origins = self._origins
+        origins, place = self._origins, self._place
         remarks = list(remark_readable(self.password_file, origins.password_in, origins.credentials))
         if not self.verify_tls:
             remarks.append(
-                f"{self._place('verify_tls')} is off: the appliance's certificate is not checked; "
-                f"set {self._place('ca_file')}"
+                f"{place('verify_tls')} is off: the appliance's certificate is not checked; set {place('ca_file')}"
             )
         return tuple(remarks)
 
@@ -256,59 +280,107 @@ class Settings(BaseSettings):
         Raises:
             SettingsError: A setting is missing, contradicts another, or names a file that cannot be read.
         """
-        place = self._place
-        if self._origins.refusal:
-            raise SettingsError(self._origins.refusal)
-        if self.url is None:
-            raise SettingsError(
-                f"{place('url')} is not set; set it to the appliance's address, https://sps.example.com"
-            )
-        if self.ca_file and not self.verify_tls:
-            raise SettingsError(
-                f"{place('ca_file')} is of no use while {place('verify_tls')} is off; unset one of the two"
-            )
-        source = self._password_source
-        password = None
-        if self.client_cert:
-            source.check_unused()
-        else:
-            password = source.read()
+        if complaint := next(self._complaints(), None):
+            raise SettingsError(complaint)
+        password = None if self.client_cert else self._read_password()
         if self.ca_file:
-            check_ca_file(self.ca_file, place("ca_file"))
+            check_ca_file(self.ca_file, self._place("ca_file"))
         if self.client_cert:
-            check_client_cert(self.client_cert, place("client_cert"))
-        return Access(
-            url=self.url,
-            appliance=str(self.name),
-            username=self.username,
-            password=password,
-            login_method=self.login_method,
-            client_cert=self.client_cert,
-            ca_file=self.ca_file,
-            verify_tls=self.verify_tls,
-        )
+            check_client_cert(self.client_cert, self._place("client_cert"))
+        same = ("username", "login_method", "client_cert", "ca_file", "verify_tls")
+        more: dict[str, Any] = {name: getattr(self, name) for name in same}
+        return Access(url=str(self.url), appliance=str(self.name), password=password, **more)
+
+    def _complaints(self) -> Iterator[str]:
+        """What is missing, or contradicts something else; the first one tells enough."""
+        place, ways = self._place, self._ways
+        if self._origins.refusal:
+            yield self._origins.refusal
+        if self.url is None:
+            yield f"{place('url')} is not set; set it to the appliance's address, https://sps.example.com"
+        if self.ca_file and not self.verify_tls:
+            yield f"{place('ca_file')} is of no use while {place('verify_tls')} is off; unset one of the two"
+        if self.client_cert and (self.username is not None or ways):
+            yield f"{place('client_cert')} logs in without a user name and password; unset one or the other"
+        if not self.client_cert and self.username is None:
+            missing = place("username") + ("" if ways or self._credential else f" and {place('password')}")
+            yield f"{missing} must be set to log in; or set {place('client_cert')}"
+        if len(ways) > 1:
+            yield f"{place(ways[0])} and {place(ways[1])} are both set; unset one of the two"
+
+    def _read_password(self) -> SecretStr:
+        """Out of the one place that has it."""
+        place, credential = self._place, self._credential
+        if self.password_file is not None:
+            require_ours(self.password_file, place("password_file"))
+            return read_password(self.password_file, place("password_file"))
+        if self.keyring is not None:
+            return read_keyring(self.keyring, str(self.username), place("keyring"))
+        if self.password is not None and self.password.get_secret_value():
+            return self.password
+        if self.password is None and credential is not None:
+            return read_password(credential, f"systemd credential {credential.name}")
+        raise SettingsError(f"{place('password')} is not set; set it, or {place('password_file')}")
 
     @property
-    def name(self) -> str | None:
-        """Its name in the copy."""
-        return self.appliance or (urlsplit(self.url).hostname if self.url else None)
+    def _ways(self) -> list[str]:
+        """The settings that say where the password is."""
+        return [name for name in WAYS if getattr(self, name) is not None]
 
     @property
-    def _password_source(self) -> PasswordSource:
-        return PasswordSource(
-            username=self.username,
-            password=self.password,
-            password_file=self.password_file,
-            keyring=self.keyring,
-            credential=find_credential(self._origins.credentials, self.name),
-            place=self._place,
-        )
+    def _credential(self) -> Path | None:
+        """The systemd service's credential for this appliance, which counts where no setting names a password."""
+        return find_credential(self._origins.credentials, self.name)
+
+    def _given_at(self, name: str) -> str | None:
+        """Where the setting's value came from; None if it is the default."""
+        given = f"argument {name}" if name in self.model_fields_set else None
+        return self._origins.places.get(name, given)
 
     def _place(self, name: str) -> str:
         """The setting as messages name it: where its value came from, or where one would be set."""
-        origin = self._origins.places.get(name)
-        if origin:
-            return origin
-        if name in self.model_fields_set:
-            return f"argument {name}"
-        return f"{self._origins.section} {name}" if self._origins.section else PREFIX + name.upper()
+        section = self._origins.section
+        return self._given_at(name) or (f"{section} {name}" if section else PREFIX + name.upper())
+
+
+@dataclass(frozen=True)
+class SettingDescription:
+    """One setting in words: `name` in spsetl.toml, `variable` in the environment; `default` as it would be written."""
+
+    name: str
+    group: Group
+    meaning: str
+    default: str
+    example: str
+    kind: Any
+
+    @property
+    def variable(self) -> str:
+        """Its name in the environment."""
+        return PREFIX + self.name.upper()
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether its value is shown nowhere."""
+        return SecretStr in get_args(self.kind)
+
+    @property
+    def help(self) -> str:
+        """Its meaning, with an example where the default is none."""
+        example = "" if self.is_secret or self.example == self.default else f"; for example {self.example}"
+        return self.meaning + example
+
+
+@cache
+def describe_settings() -> tuple[SettingDescription, ...]:
+    """All settings, for options, help texts and the README."""
+    return tuple(_describe(name, info) for name, info in Settings.model_fields.items())
+
+
+def _describe(name: str, info: FieldInfo) -> SettingDescription:
+    default = "the URL's host" if name == "appliance" else "" if info.default is None else str(info.default)
+    extra: Any = info.json_schema_extra
+    (example,) = info.examples or [""]
+    return SettingDescription(
+        name, Group(extra["group"]), info.description or "", default, str(example), info.annotation
+    )

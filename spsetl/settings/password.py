@@ -1,76 +1,20 @@
-"""The password of a login, out of the one place that has it: a setting, a file, the keyring, systemd's credentials."""
+"""Where a password may lie beside the settings: a file, the operating system's keyring, systemd's credentials."""
 
-from collections.abc import Callable, Iterator
+import stat
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Final
 
 from pydantic import SecretStr
 
-from spsetl.access import is_readable_by_others, read_password, require_ours
 from spsetl.errors import SettingsError
 
 CREDENTIAL: Final = "spsetl_password"
 WAYS: Final = ("password", "password_file", "keyring")
 
-
-@dataclass(frozen=True)
-class PasswordSource:
-    """What settings say of the password.
-
-    Attributes:
-        credential: The systemd service's credential for this appliance, which counts where no setting names a password.
-        place: Names a setting as messages do.
-    """
-
-    username: str | None
-    password: SecretStr | None
-    password_file: Path | None
-    keyring: str | None
-    credential: Path | None
-    place: Callable[[str], str]
-
-    @property
-    def ways(self) -> list[str]:
-        """The settings that say where the password is."""
-        return [name for name in WAYS if getattr(self, name) is not None]
-
-    def check_unused(self) -> None:
-        """Check that nothing contradicts a login by client certificate. A credential is for those who need one.
-
-        Raises:
-            SettingsError: A user name or a password is set beside it.
-        """
-        if self.username is not None or self.ways:
-            raise SettingsError(
-                f"{self.place('client_cert')} logs in without a user name and password; unset one or the other"
-            )
-
-    def read(self) -> SecretStr:
-        """The password.
-
-        Raises:
-            SettingsError: None is named, several are, or the one cannot be read.
-        """
-        place, ways = self.place, self.ways
-        if self.username is None:
-            has_password = bool(ways or self.credential)
-            missing = place("username") if has_password else f"{place('username')} and {place('password')}"
-            raise SettingsError(f"{missing} must be set to log in; or set {place('client_cert')}")
-        if len(ways) > 1:
-            raise SettingsError(f"{place(ways[0])} and {place(ways[1])} are both set; unset one of the two")
-        if self.password_file is not None:
-            require_ours(self.password_file, place("password_file"))
-            return read_password(self.password_file, place("password_file"))
-        if self.keyring is not None:
-            return read_keyring(self.keyring, self.username, place("keyring"))
-        if self.password is not None and self.password.get_secret_value():
-            return self.password
-        if self.password is None and self.credential is not None:
-            return read_password(self.credential, f"systemd credential {self.credential.name}")
-        raise SettingsError(f"{place('password')} is not set; set it, or {place('password_file')}")
+_A_FILE: Final = "unset it and put the password into a file that SPSETL_PASSWORD_FILE names"
 
 
 def find_credential(folder: Path | None, appliance: str | None) -> Path | None:
@@ -81,23 +25,46 @@ def find_credential(folder: Path | None, appliance: str | None) -> Path | None:
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
+def read_password(path: Path, setting: str) -> SecretStr:
+    """The content of a password file without its last newline.
+
+    Raises:
+        SettingsError: It cannot be read, is empty or is no UTF-8 text; the message names the setting.
+    """
+    try:
+        text = path.read_bytes().decode()
+    except OSError as error:
+        raise SettingsError(f"{setting}: {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{setting}: {path} is no UTF-8 text; save it as UTF-8") from None
+    password = text.removesuffix("\n").removesuffix("\r")
+    if not password:
+        raise SettingsError(f"{setting}: {path} is empty; write the password into it")
+    return SecretStr(password)
+
+
 def remark_readable(password_file: Path | None, password_in: Path | None, credentials: Path | None) -> Iterator[str]:
     """A line for each file with a password that other users can read.
 
     In the folder of credentials systemd keeps others out by the folder and by access lists, whose mask shows as the
     group's permission.
     """
-    if password_file and is_readable_by_others(password_file) and not _is_within(password_file, credentials):
+    is_credential = password_file and credentials and credentials.resolve() in password_file.resolve().parents
+    if password_file and _is_readable_by_others(password_file) and not is_credential:
         yield f"{password_file} can be read by other users; run: chmod 600 {password_file}"
-    if password_in and is_readable_by_others(password_in):
+    if password_in and _is_readable_by_others(password_in):
         yield (
             f"{password_in} holds a password and can be read by other users; run: chmod 600 {password_in}, "
             "or put the password into a file of its own"
         )
 
 
-def _is_within(file: Path, folder: Path | None) -> bool:
-    return folder is not None and folder.resolve() in file.resolve().parents
+def _is_readable_by_others(path: Path) -> bool:
+    """True if the file's group or everybody may read it. False as well if there is no such file."""
+    try:
+        return bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+    except OSError:
+        return False
 
 
 def read_keyring(service: str, username: str, setting: str) -> SecretStr:
@@ -115,11 +82,7 @@ def read_keyring(service: str, username: str, setting: str) -> SecretStr:
 
 
 def find_in_keyring(service: str, username: str, setting: str) -> SecretStr | None:
-    """As `read_keyring`; None if the keyring has no such password.
-
-    Raises:
-        SettingsError: There is no keyring, or it is locked.
-    """
+    """As `read_keyring`; None if the keyring has no such password."""
     with _keyring(setting) as keyring:
         password = keyring.get_password(service, username)
     return SecretStr(password) if password else None
@@ -150,6 +113,3 @@ def _keyring(setting: str) -> Iterator[ModuleType]:
         raise SettingsError(f"{setting}: this machine has no keyring that can be used; {_A_FILE}") from None
     except Exception as error:  # noqa: BLE001 - a backend raises what it likes; its words may repeat what it was given
         raise SettingsError(f"{setting}: the keyring fails ({type(error).__name__}); {_A_FILE}") from None
-
-
-_A_FILE: Final = "unset it and put the password into a file that SPSETL_PASSWORD_FILE names"

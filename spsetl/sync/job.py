@@ -10,16 +10,15 @@ from threading import Event
 import duckdb
 
 from spsetl import __version__, schema
-from spsetl.access import Access
 from spsetl.appliance.client import Client
 from spsetl.appliance.limits import Limits
-from spsetl.appliance.quiet import QuietHours
 from spsetl.errors import ApplianceNameError, IncompleteError, SpsetlError
 from spsetl.events import Listener, Teller
 from spsetl.interrupts import INTERRUPTS, is_asked_to_end, unmasked
 from spsetl.lake import Lake
 from spsetl.runs import Kind, Run, describe_misfits
-from spsetl.settings import OfficeHours, Settings
+from spsetl.settings import Settings
+from spsetl.settings.access import Access
 from spsetl.sync.abilities import choose_strategy, ensure_capabilities, share_snapshot
 from spsetl.sync.budget import Budget
 from spsetl.sync.copy import open_work
@@ -77,7 +76,7 @@ class Job:
     def _check(self) -> None:
         self._require_legible()
         with self.teller.span("marts"):
-            build_marts(self.work, OfficeHours.parse(self.settings.office_hours))
+            build_marts(self.work, self.settings.office_hours)
         with self.teller.span("checks"):
             results = checks.run_checks(self.work)
         self.run.warnings += [f"{r.name}: {r.offending_rows} rows" for r in results if r.offending_rows]
@@ -317,7 +316,7 @@ def connect(settings: Settings, access: Access, places: Places, teller: Teller) 
         access,
         concurrency=settings.concurrency,
         timeout=settings.timeout,
-        quiet_hours=QuietHours.parse(settings.quiet_hours) if settings.quiet_hours else None,
+        quiet_hours=settings.quiet_hours,
         on_quiet=tell_of_quiet_hours,
         teller=teller,
         user_agent_suffix=places.token,

@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import orjson
 
-from spsetl.access import check_appliance
 from spsetl.appliance.client import Client
 from spsetl.appliance.protocol import ListQuery, decode_list
 from spsetl.errors import ApplianceNameError, StorageError, UsageError
@@ -22,7 +21,8 @@ from spsetl.files import replacing
 from spsetl.lake import Disk, Lake, forget_files, rename_files
 from spsetl.lake.storage import storage_errors
 from spsetl.queries import read_statement
-from spsetl.settings import OfficeHours, Settings
+from spsetl.settings import Settings
+from spsetl.settings.model import check_appliance_name
 from spsetl.sync.copy import open_work
 from spsetl.sync.last_runs import fetch_last_runs, rename_last_runs
 from spsetl.sync.lock import hold_lock
@@ -133,7 +133,7 @@ def rename_appliance(settings: Settings, old: str, new: str) -> None:
         StorageError: A file is damaged, or the disk is full; the next run does the rest.
     """
     try:
-        check_appliance(new)
+        check_appliance_name(new)
     except ValueError as error:
         raise UsageError(f"the new name {error}") from None
     _change(settings, Change(old, new))
@@ -210,7 +210,7 @@ def _change_files(lake: Lake, change: Change) -> None:
 
 def _change_tables(work: WorkDatabase, settings: Settings, change: Change) -> None:
     appliances.change_appliance(work, change.old, change.new)
-    build_marts(work, OfficeHours.parse(settings.office_hours))
+    build_marts(work, settings.office_hours)
     require_passed(run_checks(work))
     work.finish()
 

@@ -13,7 +13,7 @@ from spsetl.appliance.answers import decode_leniently
 from spsetl.errors import UsageError
 from spsetl.flatten import Flattener
 from spsetl.lake import Lake, LakeWriter
-from spsetl.settings import OfficeHours, Settings
+from spsetl.settings import Settings
 from spsetl.sync.copy import open_work
 from spsetl.sync.names import hold_copy
 from spsetl.sync.places import Places
@@ -79,7 +79,7 @@ def run_replay(settings: Settings) -> ReplayReport:
                 "select count(*) from (select arg_max(status, started_at) as status from sync_runs group by appliance) "
                 "where status <> 'done'",
             )
-            build_marts(work, OfficeHours.parse(settings.office_hours))
+            build_marts(work, settings.office_hours)
             require_passed(run_checks(work))
             work.finish()
         if not unfinished:

@@ -8,7 +8,7 @@ from typing import Any
 from spsetl import schema
 from spsetl.errors import UsageError
 from spsetl.lake import Lake
-from spsetl.settings import OfficeHours, Settings
+from spsetl.settings import Settings
 from spsetl.sync.lock import hold_lock
 from spsetl.sync.names import change_lake
 from spsetl.sync.places import Places
@@ -95,7 +95,7 @@ def _build(path: Path, lake: Lake, settings: Settings) -> tuple[dict[str, int], 
         rows = rebuild_tables(work.connection, lake)
         for (appliance,) in work.connection.execute("select distinct appliance from sessions").fetchall():
             request_kinds(work, appliance=appliance, kinds=settings.details)
-        build_marts(work, OfficeHours.parse(settings.office_hours))
+        build_marts(work, settings.office_hours)
         results = run_checks(work)
         require_passed(results)
         work.checkpoint()

@@ -8,7 +8,6 @@ from spsetl.appliance.client import Client
 from spsetl.appliance.download import Advance
 from spsetl.appliance.limits import Limits
 from spsetl.appliance.protocol import TrailForm, session_path, trail_path
-from spsetl.appliance.quiet import QuietHours
 from spsetl.errors import BadAnswerError, NotFoundError, RightsError, StorageError, UsageError
 from spsetl.files import replacing
 from spsetl.settings import Settings
@@ -87,5 +86,5 @@ def _check_key(key: str) -> None:
 
 
 def _connect(settings: Settings) -> Client:
-    quiet = QuietHours.parse(settings.quiet_hours) if settings.quiet_hours else None
-    return Client(settings.for_appliance(), concurrency=1, timeout=settings.timeout, quiet_hours=quiet)
+    access = settings.for_appliance()
+    return Client(access, concurrency=1, timeout=settings.timeout, quiet_hours=settings.quiet_hours)

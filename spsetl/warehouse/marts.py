@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import duckdb
 
+from spsetl.hours import OfficeHours
 from spsetl.queries import read_folder, read_statement
-from spsetl.settings import OfficeHours
 from spsetl.warehouse.marts_models import SCHEMA, Mart, read_marts
 from spsetl.warehouse.tables import quote_text
 from spsetl.warehouse.work import WorkDatabase

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from spsetl import schema
-from spsetl.settings import OfficeHours
+from spsetl.hours import OfficeHours
 from spsetl.warehouse.marts import build_marts
 from spsetl.warehouse.work import WorkDatabase
 

@@ -13,7 +13,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from spsetl import schema
-from spsetl.settings import OfficeHours
+from spsetl.hours import OfficeHours
 from spsetl.sync.gathering import Gathering, gather_files
 from spsetl.sync.phases import BATCH_SIZE, MOST_DETAILED, MOST_LISTED
 from spsetl.warehouse.checks import require_passed, run_checks

@@ -5,8 +5,8 @@ import pytest
 import stamina
 from pydantic import SecretStr
 
-from spsetl.access import Access
 from spsetl.appliance.client import Client
+from spsetl.settings.access import Access
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
 from tests.appliances import SECRET, TRIES, Connect, Start
 from tests.browser import Browser, Open

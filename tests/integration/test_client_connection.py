@@ -5,10 +5,10 @@ import pytest
 import trustme
 from pydantic import SecretStr
 
-from spsetl.access import Access
 from spsetl.appliance.client import Client
 from spsetl.appliance.protocol import decode_details, decode_list, detail_path
 from spsetl.errors import ConnectError
+from spsetl.settings.access import Access
 from tests.appliances import SECRET, Connect, Start, ask, refusal
 
 pytestmark = pytest.mark.usefixtures("without_sleeps")

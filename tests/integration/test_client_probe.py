@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from spsetl.access import Access
 from spsetl.appliance.client import Client
 from spsetl.appliance.probe import Capabilities, probe
 from spsetl.appliance.protocol import INFO_PATH, SNAPSHOT_PATH
 from spsetl.errors import BadAnswerError, RateLimitError
+from spsetl.settings.access import Access
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
 from tests.appliances import SECRET, Connect, Start
 

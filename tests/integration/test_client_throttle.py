@@ -10,12 +10,12 @@ import pytest
 from pydantic import SecretStr
 
 from spsetl import __version__
-from spsetl.access import Access
 from spsetl.appliance.client import Client
 from spsetl.appliance.protocol import detail_path
-from spsetl.appliance.quiet import QuietHours
 from spsetl.appliance.throttle import RequestsStopped
 from spsetl.errors import NotFoundError, RateLimitError, SettingsError, UnavailableError
+from spsetl.hours import QuietHours
+from spsetl.settings.access import Access
 from spsetl.simulator import Fault, Simulator
 from spsetl.simulator.http import Application
 from tests.appliances import SECRET, TRIES, Connect, Start, ask

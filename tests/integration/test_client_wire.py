@@ -12,10 +12,10 @@ import pytest
 from pydantic import SecretStr
 
 from spsetl import __version__
-from spsetl.access import Access
 from spsetl.appliance.client import Client
 from spsetl.appliance.transport import Transport
 from spsetl.errors import BadAnswerError, LoginError, RateLimitError, SettingsError, UnavailableError
+from spsetl.settings.access import Access
 
 pytestmark = pytest.mark.usefixtures("without_sleeps")
 

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import pytest
 
+from spsetl.hours import OfficeHours
 from spsetl.queries import read_descriptions, read_folder
-from spsetl.settings import OfficeHours
 from spsetl.warehouse.checks import run_checks
 from spsetl.warehouse.marts import build_marts
 from spsetl.warehouse.marts_models import read_marts

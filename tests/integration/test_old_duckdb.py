@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from spsetl import schema
-from spsetl.settings.office import DEFAULT_OFFICE_HOURS, OfficeHours
+from spsetl.settings import Settings
 from spsetl.warehouse.marts import build_marts
 from spsetl.warehouse.marts_models import read_marts
 from spsetl.warehouse.publish import publish
@@ -101,7 +101,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "insert into session_lists by name select appliance, session_key, 0 as position, 'sudo' as value, "
                 "'analytics.interesting_events' as field from sessions order by all limit 3"
             )
-            build_marts(work, OfficeHours.parse(DEFAULT_OFFICE_HOURS))
+            build_marts(work, Settings().office_hours)
             work.checkpoint()
         publish(folder / "work" / "warehouse.duckdb", file)
     return file

@@ -18,7 +18,6 @@ import pytest
 import stamina
 from pydantic import SecretStr
 
-from spsetl.access import Access
 from spsetl.appliance.client import Client
 from spsetl.appliance.limits import Limits
 from spsetl.errors import ApplianceError, BadAnswerError, IncompleteError, UnavailableError
@@ -26,6 +25,7 @@ from spsetl.extract.details import fetch_details
 from spsetl.extract.plan import EPOCH, Window
 from spsetl.extract.snapshot import Snapshots, walk_snapshot
 from spsetl.extract.windows import Tally
+from spsetl.settings.access import Access
 
 Reply = Callable[[socket.socket, str], None]
 LIMITS = Limits.of("ANSWER", 0.4, 1)

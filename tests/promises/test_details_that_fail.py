@@ -11,11 +11,11 @@ import pytest
 import stamina
 from pydantic import SecretStr
 
-from spsetl.access import Access
 from spsetl.appliance.client import Client
 from spsetl.cli import run
 from spsetl.errors import ApplianceError, BadAnswerError, RightsError, SpsetlError
 from spsetl.extract.details import has_session
+from spsetl.settings.access import Access
 from spsetl.simulator import Simulator, World, WorldSpec
 from spsetl.sync import ThreadRunner, run_backfill
 from tests.oracle import assert_equal_copy

@@ -11,7 +11,7 @@ from spsetl.cli import run
 from spsetl.extract.snapshot import Snapshots
 from spsetl.metrics import write_metrics
 from spsetl.runs import Run
-from spsetl.settings.office import DEFAULT_OFFICE_HOURS, OfficeHours
+from spsetl.settings import Settings
 from spsetl.sync.last_runs import keep_last_run
 from spsetl.warehouse.marts import build_marts
 from spsetl.warehouse.publish import publish
@@ -29,7 +29,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             monkeypatch.delenv(name)
     data = publish_sessions(tmp_path / "data", [{"user_name": "ann", "protocol": "ssh"}])
     with WorkDatabase(data / "work" / "warehouse.duckdb", published=data / "warehouse.duckdb") as work:
-        build_marts(work, OfficeHours.parse(DEFAULT_OFFICE_HOURS))
+        build_marts(work, Settings().office_hours)
         work.checkpoint()
     publish(data / "work" / "warehouse.duckdb", data / "warehouse.duckdb")
     monkeypatch.setenv("SPSETL_DATA_DIR", str(data))

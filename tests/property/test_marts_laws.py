@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spsetl import schema
-from spsetl.settings import OfficeHours
+from spsetl.hours import OfficeHours
 from spsetl.warehouse import marts
 from spsetl.warehouse.checks import require_passed, run_checks
 from spsetl.warehouse.marts import BuiltMarts, build_marts, forget_marts

@@ -23,7 +23,7 @@ from spsetl.extract.plan import Window
 from spsetl.flatten import Flattener
 from spsetl.flatten.values import hash_of
 from spsetl.lake import Lake, compact_lake
-from spsetl.settings.office import DEFAULT_OFFICE_HOURS, OfficeHours
+from spsetl.settings import Settings
 from spsetl.sync.quarantine import replay
 from spsetl.warehouse import checks, runs
 from spsetl.warehouse.details import KINDS, FetchedDetails, merge_details, pending_details, request_kinds
@@ -282,7 +282,7 @@ class Copy:
             counts = rebuild_tables(work.connection, self.lake)
             rows = self.rows(work)
             assert counts == {name: len(found) for name, found in rows.items()}
-            build_marts(work, OfficeHours.parse(DEFAULT_OFFICE_HOURS))
+            build_marts(work, Settings().office_hours)
             checks.require_passed(checks.run_checks(work))
         path.unlink()
         return rows

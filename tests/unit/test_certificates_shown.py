@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from spsetl.access import Access
 from spsetl.appliance.certificates import check_connection, fetch_certificates, find_root, is_about_trust
 from spsetl.errors import ConnectError, SpsetlError
+from spsetl.settings.access import Access
 from spsetl.simulator import Simulator, World, WorldSpec
 
 

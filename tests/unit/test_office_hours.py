@@ -9,7 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from spsetl.errors import SettingsError
-from spsetl.settings import OfficeHours, Settings, load_settings
+from spsetl.hours import OfficeHours
+from spsetl.settings import Settings, load_settings
 from spsetl.warehouse.marts import build_marts
 from spsetl.warehouse.work import WorkDatabase
 
@@ -29,11 +30,12 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 def test_days_times_and_zone_are_read(text: str, hours: OfficeHours) -> None:
     """Days singly or from one to another, also over the end of the week; times that may cross midnight; a zone."""
     assert OfficeHours.parse(text) == hours
+    assert str(OfficeHours.parse(text)) == text
 
 
 def test_the_default_is_monday_to_friday_7_to_19() -> None:
     """In UTC, as long as nobody says where the office is."""
-    assert OfficeHours.parse(Settings().office_hours) == OfficeHours((1, 2, 3, 4, 5), 420, 720, "UTC")
+    assert Settings().office_hours == OfficeHours((1, 2, 3, 4, 5), 420, 720, "UTC")
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from spsetl.errors import SettingsError
-from spsetl.settings import Settings, load_settings
+from spsetl.hours import OfficeHours, QuietHours
+from spsetl.settings import Settings, describe_settings, load_settings
 
 SECRET = "hunter2-Пароль"
 
@@ -102,28 +103,7 @@ def test_another_file_can_be_named(tmp_path: Path, write_toml: WriteToml) -> Non
 
 def test_every_setting_can_be_set_in_each_place(write_toml: WriteToml) -> None:
     """The names of the TOML are those of the environment in lower case, without the prefix."""
-    values = {"url": "https://sps.example.com", "username": "u", "password": "p", "password_file": "f"}
-    values |= {"login_method": "local", "client_cert": "c", "ca_file": "a", "verify_tls": "false", "appliance": "x"}
-    values |= {"data_dir": "d", "concurrency": "3", "timeout": "4", "lookback": "5", "strategy": "windows"}
-    values |= {"details": "events", "snapshot_busy": "wait", "quiet_hours": "21:55-22:30", "sweep_requests": "6"}
-    values |= {
-        "sweep_days": "8",
-        "indexing_days": "9",
-        "most_missing": "1.5",
-        "max_requests": "10",
-        "max_minutes": "11",
-        "office_hours": "Mon-Thu 08:00-18:00 Europe/Budapest",
-        "keyring": "k",
-        "answer_seconds": "13",
-        "answer_megabytes": "14",
-        "recording_seconds": "15",
-        "recording_megabytes": "16",
-        "question_seconds": "12",
-        "question_memory": "2GB",
-        "log_format": "json",
-        "log_level": "debug",
-        "metrics_file": "m.prom",
-    }
+    values = {one.name: one.example for one in describe_settings()}
     write_toml("\n".join(f'{name} = "{value}"' for name, value in values.items()))
 
     from_file = load_settings(environ={})
@@ -131,7 +111,31 @@ def test_every_setting_can_be_set_in_each_place(write_toml: WriteToml) -> None:
 
     assert set(values) == set(Settings.model_fields)
     assert from_file == from_environment == load_settings(values, environ={})
-    assert from_file != Settings()
+    for name in values:
+        assert from_file.origins[name] == f"{name} in spsetl.toml"
+        assert from_environment.origins[name] == f"SPSETL_{name.upper()}"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("url", "https://h/", "https://h"),
+        ("password", SECRET, SecretStr(SECRET)),
+        ("client_cert", "c.pem", Path("c.pem")),
+        ("verify_tls", "false", False),
+        ("concurrency", "3", 3),
+        ("lookback", "5.5", 5.5),
+        ("strategy", "windows", "windows"),
+        ("details", "events", ("events",)),
+        ("quiet_hours", "21:55-22:30", QuietHours.parse("21:55-22:30")),
+        ("office_hours", "Mon 08:00-18:00 UTC", OfficeHours((1,), 480, 600, "UTC")),
+        ("question_memory", "2GB", "2GB"),
+        ("metrics_file", "m.prom", Path("m.prom")),
+    ],
+)
+def test_a_text_becomes_a_value(name: str, text: str, value: object) -> None:
+    """A variable holds nothing but text; the setting has its type."""
+    assert getattr(load_settings(environ={f"SPSETL_{name.upper()}": text}), name) == value
 
 
 def test_settings_are_frozen() -> None:

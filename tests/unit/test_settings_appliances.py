@@ -1,15 +1,15 @@
 import os
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from cyclopts import App
 from pydantic import SecretStr
 
-from spsetl.cli.options import DataOptions, SyncOptions
+from spsetl.cli import app
+from spsetl.cli.options import SyncOptions
 from spsetl.errors import SettingsError
-from spsetl.settings import Settings, load_appliances, load_settings
+from spsetl.settings import SettingDescription, Settings, describe_settings, load_appliances, load_settings
 
 SECRET = "hunter2-Пароль"
 TWO = f"""
@@ -86,8 +86,8 @@ def test_a_section_may_hold_whatever_concerns_its_appliance(write_toml: WriteTom
     """All settings but those of the copy and of the run, and the name, which is the section's."""
     of_all = {"data_dir", "office_hours", "question_seconds", "question_memory"}
     of_all |= {"log_format", "log_level", "metrics_file"}
-    names = set(Settings.model_fields) - of_all - {"appliance"}
-    examples = {name: (Settings.model_fields[name].examples or [])[0] for name in names}
+    examples = {one.name: one.example for one in describe_settings() if one.name not in of_all | {"appliance"}}
+    names = set(examples)
     write_toml("[appliances.a]\n" + "\n".join(f'{name} = "{example}"' for name, example in examples.items()))
 
     (settings,) = load_appliances(environ={})
@@ -347,39 +347,74 @@ def test_origins_hold_no_value(write_toml: WriteToml) -> None:
 # Options of commands
 
 
-def test_every_setting_but_the_password_has_an_option() -> None:
+def option_names(command: str) -> set[str]:
+    """All options of a command."""
+    program = app[command]
+    assert isinstance(program, App)
+    return {name for one in program.assemble_argument_collection() for name in one.names}
+
+
+def typed(*words: str) -> tuple[Settings, ...]:
+    """The settings of a command that a person types."""
+    program = App()
+    no_options = SyncOptions()
+
+    @program.default
+    def load(*, options: SyncOptions = no_options) -> tuple[Settings, ...]:
+        return options.load_all()
+
+    settings: tuple[Settings, ...] = program(words, result_action="return_value", exit_on_error=False)
+    return settings
+
+
+@pytest.mark.parametrize("command", ["sync", "backfill", "reconcile", "doctor", "trail"])
+def test_every_setting_but_the_password_has_an_option(command: str) -> None:
     """Nothing can be set in the file alone, except what the process list must not show."""
-    assert {option.name for option in fields(SyncOptions)} == set(Settings.model_fields) - {"password"}
+    names = {f"--{one.name.replace('_', '-')}" for one in describe_settings()}
+
+    assert names - option_names(command) == {"--password"}
+
+
+@pytest.mark.parametrize("command", ["status", "stats", "sql", "histogram", "report", "export", "rebuild"])
+def test_who_reads_the_copy_has_its_options_alone(command: str) -> None:
+    """What concerns an appliance is no option of a question."""
+    names = {f"--{one.name.replace('_', '-')}" for one in describe_settings()}
+
+    assert names & option_names(command) == {"--data-dir", "--question-seconds", "--question-memory"}
+
+
+@pytest.mark.parametrize("one", [one for one in describe_settings() if not one.is_secret], ids=lambda one: one.name)
+def test_an_option_sets_its_setting(one: SettingDescription) -> None:
+    """As the argument of that name would, and no other; its help names the variable and the default."""
+    option = f"--{one.name.replace('_', '-')}"
+    (settings,) = typed(option) if one.kind is bool else typed(option, one.example)
+    program = app["sync"]
+    assert isinstance(program, App)
+    (said,) = (given.parameter.help for given in program.assemble_argument_collection() if option in given.names)
+
+    assert settings == load_settings({one.name: one.example}, environ={})
+    assert [name for name, origin in settings.origins.items() if origin != "default"] == [one.name]
+    assert said.startswith(one.meaning)
+    assert f"({one.variable}" in said
+    assert one.default in said
 
 
 def test_options_choose_among_the_sections(write_toml: WriteToml) -> None:
     """The options of a sync lie on top of each section, or of the one that they name."""
     write_toml(TWO)
 
-    assert [one.timeout for one in SyncOptions(timeout=5).load_all()] == [5, 5]
-    assert [one.url for one in SyncOptions(appliance="north").load_all()] == ["https://north.example.com"]
-    assert [one.max_minutes for one in SyncOptions(max_minutes="1.5", appliance="north").load_all()] == [1.5]
-    assert DataOptions(data_dir=Path("copy")).load().data_dir == Path("copy")
+    assert [one.timeout for one in typed("--timeout", "5")] == [5, 5]
+    assert [one.url for one in typed("--appliance", "north")] == ["https://north.example.com"]
+    assert [one.max_minutes for one in typed("--max-minutes", "1.5", "--appliance", "north")] == [1.5]
 
 
-def test_options_are_read_from_a_command_line(write_toml: WriteToml) -> None:
-    """What a person types becomes the setting, `none` among it; a wrong value is refused as any other."""
-    write_toml("max_requests = 5")
-    app = App()
-    no_options = SyncOptions()
+def test_options_lift_what_the_file_sets(write_toml: WriteToml) -> None:
+    """`none` and `--no-` are values; a wrong one is refused as any other."""
+    write_toml("max_requests = 5\nverify_tls = true")
+    (settings,) = typed("--max-requests", "none", "--no-verify-tls", "--sweep-requests=0")
 
-    @app.default
-    def load(*, options: SyncOptions = no_options) -> tuple[Settings, ...]:
-        return options.load_all()
-
-    def typed(line: str) -> Settings:
-        (settings,) = app(line, result_action="return_value", exit_on_error=False)
-        assert isinstance(settings, Settings)
-        return settings
-
-    settings = typed("--quiet-hours 21:55-22:30,23:00-01:00 --max-requests none --max-minutes 1.5 --sweep-requests 0")
-
-    assert (settings.quiet_hours, settings.max_requests) == ("21:55-22:30,23:00-01:00", None)
-    assert (settings.max_minutes, settings.sweep_requests) == (1.5, 0)
+    assert (settings.max_requests, settings.verify_tls, settings.sweep_requests) == (None, False, 0)
     with pytest.raises(SettingsError, match=r"^argument max_minutes should be greater than 0; for example 240$"):
         typed("--max-minutes=-1")
+    with pytest.raises(SettingsError, match=r"^argument concurrency should be a valid integer, unable to .*; for ex"):
+        typed("--concurrency", "many")

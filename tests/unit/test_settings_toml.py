@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spsetl.settings import Settings, load_settings
-from spsetl.settings.toml import toml_of
+from spsetl.settings.load import toml_of
 
 TEXTS = st.text(st.characters(exclude_categories=["C", "Z"], include_characters=" ")).filter(str.isprintable)
 VALUES = {"username": TEXTS, "data_dir": TEXTS, "concurrency": st.integers(), "verify_tls": st.booleans()}
