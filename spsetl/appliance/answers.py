@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from math import isfinite
@@ -11,12 +12,23 @@ from typing import Any, Final
 import orjson
 
 from spsetl.appliance.failures import decode_error, decode_retry_after, not_json, redirected
-from spsetl.appliance.transport import Answer
 from spsetl.errors import UnavailableError
 
 _MOST_DIGITS: Final = 4_000  # Python reads no integer of more than 4,300
 _MOST_LEVELS: Final = 100
 _MARKS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer of whatever status. `cut_unseen` if nothing in it would have told that its end is missing."""
+
+    status: int
+    content_type: str
+    body: bytes
+    headers: Mapping[str, str]
+    cookies: Mapping[str, str]
+    cut_unseen: bool
 
 
 def decode_answer(answer: Answer, *, kind: str, decode: Callable[[bytes], Any] = orjson.loads) -> Any:

@@ -10,10 +10,10 @@ from http import HTTPStatus
 from itertools import islice
 from typing import BinaryIO, Final
 
-from spsetl.appliance.answers import check_status
+from spsetl.appliance.answers import Answer, check_status
 from spsetl.appliance.failures import not_json
 from spsetl.appliance.protocol import decode_whole
-from spsetl.appliance.transport import Answer, Headers, Stream
+from spsetl.appliance.transport import Headers, Stream
 from spsetl.errors import BadAnswerError, UnavailableError
 
 Advance = Callable[[int, int | None], None]

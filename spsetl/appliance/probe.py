@@ -25,9 +25,11 @@ from spsetl.appliance.protocol import (
     decode_info,
     decode_list,
     decode_snapshot,
+    decode_time,
+    format_range,
+    format_time,
     session_path,
 )
-from spsetl.appliance.times import decode_time, format_range, format_time
 from spsetl.errors import BadAnswerError, NotFoundError, QueryError, RateLimitError
 
 Reading = Literal["literal", "overlap"]

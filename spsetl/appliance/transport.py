@@ -22,12 +22,11 @@ import urllib3
 from requests.structures import CaseInsensitiveDict
 
 from spsetl import __version__
-from spsetl.appliance.failures import decode_error
+from spsetl.appliance.answers import Answer
+from spsetl.appliance.failures import decode_error, describe_trouble
 from spsetl.appliance.limits import ALLOWED, ANSWER, LimitedAdapter, Limits, check_values, unpack
-from spsetl.appliance.protocol import local_path
+from spsetl.appliance.protocol import local_path, seconds_ahead
 from spsetl.appliance.throttle import Outcome, Throttle
-from spsetl.appliance.times import seconds_ahead
-from spsetl.appliance.trouble import describe_trouble
 from spsetl.errors import SettingsError, UnavailableError
 from spsetl.settings.access import Access, is_loopback
 
@@ -39,18 +38,6 @@ USER_AGENT: Final = f"spsetl/{__version__}"
 Headers = CaseInsensitiveDict[str]
 # Is told of each request: its kind, the answer's status or None where none came, and how many seconds it took.
 OnRequest = Callable[[str, int | None, float], None] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer of whatever status. `cut_unseen` if nothing in it would have told that its end is missing."""
-
-    status: int
-    content_type: str
-    body: bytes
-    headers: Mapping[str, str]
-    cookies: Mapping[str, str]
-    cut_unseen: bool
 
 
 @dataclass(frozen=True, slots=True)

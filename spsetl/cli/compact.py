@@ -8,8 +8,8 @@ import orjson
 from spsetl.cli.options import DataOptions
 from spsetl.errors import UsageError
 from spsetl.lake import Lake, compact_lake
+from spsetl.sync.data_dir import DataDir
 from spsetl.sync.names import hold_copy
-from spsetl.sync.places import Places
 
 DEFAULTS = DataOptions()
 
@@ -24,7 +24,7 @@ def compact(*, options: DataOptions = DEFAULTS, json: bool = False) -> int:
         json: One JSON object on stdout.
     """
     settings = options.load()
-    places = Places.of(settings.data_dir)
+    places = DataDir.of(settings.data_dir)
     if not places.lake.is_dir():
         raise UsageError(f"there is no lake at {places.lake}: see SPSETL_DATA_DIR, or run spsetl sync")
     places.prepare()

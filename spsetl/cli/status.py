@@ -12,7 +12,7 @@ from spsetl.cli.terminal import print_table
 from spsetl.errors import IncompleteError, UsageError
 from spsetl.events import complain
 from spsetl.runs import name_misfits
-from spsetl.sync.state import CopyState, fetch_state
+from spsetl.sync.status import CopyState, fetch_state
 
 DEFAULTS = DataOptions()
 _SHOWN: Final = ("retention_days", "lag_days", "days_left", "state")

@@ -13,11 +13,8 @@ from spsetl.errors import NewerCopyError, SettingsError, SpsetlError, StorageErr
 from spsetl.queries import read_statement
 from spsetl.runs import TELL_US, Run, name_misfits
 from spsetl.settings import Settings
-from spsetl.sync.last_runs import fetch_last_runs
-from spsetl.sync.lock import Holder, find_holder
-from spsetl.sync.places import Places
-from spsetl.sync.retention import as_rows, retention_query
-from spsetl.sync.state import fetch_state
+from spsetl.sync.data_dir import DataDir, Holder, fetch_last_runs, find_holder
+from spsetl.sync.status import as_rows, fetch_state, retention_query
 from spsetl.warehouse.reader import open_warehouse
 
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
@@ -72,7 +69,7 @@ def appliances_of_copy(settings: Settings) -> list[str]:
 
 def read_copy(settings: Settings, appliance: str | None) -> Copy:
     """Read what is published, and how the last sync went."""
-    copy, places = Copy(), Places.of(settings.data_dir)
+    copy, places = Copy(), DataDir.of(settings.data_dir)
     try:
         if places.published.exists():
             _read_published(copy, settings.data_dir, appliance)
@@ -114,7 +111,7 @@ def _read_last_run(private: Path, holder: Holder | None, appliance: str) -> Run 
 
 def check_data_directory(settings: Settings, copy: Copy) -> Iterator[Finding]:
     """Whether a sync could write here, whether one does, and whether what is here can be read."""
-    check, places = "data directory", Places.of(settings.data_dir)
+    check, places = "data directory", DataDir.of(settings.data_dir)
     refused = next((folder for folder in (places.lake, places.private) if not _is_writable(folder)), None)
     if refused:
         text = f"this user may not write {refused}"
@@ -133,7 +130,7 @@ def check_data_directory(settings: Settings, copy: Copy) -> Iterator[Finding]:
 
 def check_modes(settings: Settings) -> Iterator[Finding]:
     """What is open to more people than the owner, and the group for what is published; nothing if all is well."""
-    places = Places.of(settings.data_dir)
+    places = DataDir.of(settings.data_dir)
     for path, most in (
         (settings.data_dir, 0o750),
         (places.published, 0o640),

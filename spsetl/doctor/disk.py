@@ -8,7 +8,7 @@ from typing import Any, Final
 from spsetl.doctor.copy import Copy, nearest
 from spsetl.doctor.finding import Finding
 from spsetl.settings import Settings
-from spsetl.sync.places import Places
+from spsetl.sync.data_dir import DataDir
 
 _GIB: Final = 2**30
 _LITTLE: Final = 2 * _GIB  # while nobody knows what a day brings
@@ -27,7 +27,7 @@ def check_disk(settings: Settings, copy: Copy) -> Finding:
 
     A day brings as many bytes a session as the whole copy has: every version of the lake, and both warehouses.
     """
-    places = Places.of(settings.data_dir)
+    places = DataDir.of(settings.data_dir)
     free = shutil.disk_usage(nearest(settings.data_dir)).free
     size, reserve = _size(settings.data_dir), _size(places.work)
     usable = max(free - reserve, 0)

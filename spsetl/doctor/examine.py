@@ -22,7 +22,7 @@ from spsetl.doctor.tls import check_tls
 from spsetl.errors import SettingsError
 from spsetl.settings import Settings
 from spsetl.settings.access import Access
-from spsetl.sync.places import Places
+from spsetl.sync.data_dir import DataDir
 
 _QUESTIONS: Final[tuple[tuple[str, Question], ...]] = (
     ("login", check_login),
@@ -78,7 +78,7 @@ def _examine_appliance(settings: Settings, access: Access, copy: Copy) -> Genera
     if quiet := check_quiet_hours(settings):
         yield quiet
         return None
-    token = Places.of(settings.data_dir).token
+    token = DataDir.of(settings.data_dir).token
     with PunctualClient(
         access, concurrency=settings.concurrency, timeout=settings.timeout, user_agent_suffix=token
     ) as client:

@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from typing import Final
 
-from spsetl.appliance.configuration import PROTOCOLS
 from spsetl.appliance.probe import probe
 from spsetl.appliance.protocol import INFO_PATH, DetailKind, ListQuery, decode_info, decode_list
 from spsetl.doctor.appliance import Patient
 from spsetl.doctor.finding import Finding
 from spsetl.errors import BadAnswerError, NotFoundError, RightsError, SpsetlError, UnavailableError
 from spsetl.extract.details import fetch_details
-from spsetl.extract.policies import fetch_options
+from spsetl.extract.policies import PROTOCOLS, fetch_options
 
 _CONFIGURATION: Final = "configuration"
 _GRANT: Final = 'if they are wanted, let an administrator grant read access to the protocols\' "Control" pages'

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from spsetl.doctor.copy import Copy
 from spsetl.doctor.finding import Finding, split_advice
-from spsetl.sync.retention import describe_retention
+from spsetl.sync.status import describe_retention
 
 _CHECK = "retention"
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from spsetl.appliance.protocol import PAGE_LIMIT
 from spsetl.extract import split
 from spsetl.extract.listed import key_of, start_of, value_of
-from spsetl.extract.plan import EPOCH, Window, after, subtract
+from spsetl.window import EPOCH, Window, after, subtract
 
 # What the split of a burst needs is asked for, too.
 SWEEP_FIELDS: Final = ",".join(("start_time", "revision", *split.SPLIT_FIELDS))

@@ -19,11 +19,12 @@ from spsetl.appliance.protocol import (
     decode_count,
     decode_histogram,
     decode_list,
+    format_range,
+    format_time,
 )
-from spsetl.appliance.times import format_range, format_time
 from spsetl.errors import NotFoundError, TooManyBinsError
 from spsetl.extract.listed import Asks
-from spsetl.extract.plan import Window
+from spsetl.window import Window
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _LAST: Final = datetime.max.replace(tzinfo=UTC)

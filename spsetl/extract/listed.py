@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from spsetl.appliance.times import decode_time
+from spsetl.appliance.protocol import decode_time
 from spsetl.flatten import Session, read_key
 
 

@@ -20,9 +20,9 @@ from spsetl.appliance.client import Client
 from spsetl.appliance.protocol import SNAPSHOT_PATH, ListQuery, SessionPage, decode_list, decode_snapshot
 from spsetl.errors import BadAnswerError, NotFoundError, RateLimitError
 from spsetl.extract.listed import Asks, key_of, start_of
-from spsetl.extract.plan import Window
 from spsetl.extract.windows import LIST_FIELDS, Tally, walk_window
 from spsetl.files import replacing
+from spsetl.window import Window
 
 MOST_LOSSES_WITHOUT_PROGRESS: Final = 3
 MOST_LOSSES: Final = 100

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from spsetl.appliance.times import format_range
+from spsetl.appliance.protocol import format_range
 from spsetl.extract.listed import value_of
-from spsetl.extract.plan import EPOCH
+from spsetl.window import EPOCH
 
 # In this order: few values first, so that few questions are needed.
 SPLIT_FIELDS: Final = (

@@ -8,12 +8,12 @@ from typing import Final
 
 from spsetl.appliance.client import Client
 from spsetl.appliance.probe import Capabilities
-from spsetl.appliance.protocol import SESSIONS_PATH, ListQuery, decode_histogram, decode_list
-from spsetl.appliance.times import decode_time, format_time
+from spsetl.appliance.protocol import SESSIONS_PATH, ListQuery, decode_histogram, decode_list, decode_time, format_time
 from spsetl.errors import BadAnswerError, NotFoundError, QueryError, TooManyBinsError
 from spsetl.extract import plan
 from spsetl.extract.counts import count_window
-from spsetl.extract.plan import EPOCH, Window, plan_windows
+from spsetl.extract.plan import plan_windows
+from spsetl.window import EPOCH, Window
 
 # The guide spells it both ways; which one was understood, the answer's echo tells.
 _BIN_SIZE_SPELLINGS: Final = ("bin_size", "bin-size")

@@ -22,7 +22,7 @@ from spsetl.appliance.protocol import PAGE_LIMIT, RESULT_CAP, ListQuery, Session
 from spsetl.errors import BadAnswerError, QueryError, ShiftingListError, UnsplittableError
 from spsetl.extract import split
 from spsetl.extract.listed import Asks, key_of, mark_of, start_of
-from spsetl.extract.plan import Window
+from spsetl.window import Window
 
 # `*` is only what the appliance's own pages show: the others have to be named.
 LIST_FIELDS: Final = "*,revision,hidden,phantom"

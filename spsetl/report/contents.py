@@ -9,7 +9,7 @@ from spsetl.analysis.times import Moment, read_range
 from spsetl.errors import UsageError
 from spsetl.queries import read_statement
 from spsetl.report.earlier import Earlier
-from spsetl.sync.retention import as_rows, retention_query
+from spsetl.sync.status import as_rows, retention_query
 from spsetl.warehouse.edition import Edition
 from spsetl.warehouse.reader import Warehouse
 

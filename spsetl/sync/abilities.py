@@ -11,7 +11,7 @@ from spsetl.appliance.protocol import INFO_PATH, decode_info
 from spsetl.errors import SettingsError
 from spsetl.extract.snapshot import Snapshots
 from spsetl.settings import Settings
-from spsetl.sync.places import Places
+from spsetl.sync.data_dir import DataDir
 from spsetl.warehouse.appliances import fetch_capabilities, keep_address, keep_capabilities
 from spsetl.warehouse.work import WorkDatabase
 
@@ -49,7 +49,7 @@ def choose_strategy(settings: Settings, capabilities: Capabilities) -> str:
     return "snapshot" if settings.strategy != "windows" and capabilities.has_snapshots else "windows"
 
 
-def share_snapshot(settings: Settings, places: Places, client: Client, appliance: str, stopping: Event) -> Snapshots:
+def share_snapshot(settings: Settings, places: DataDir, client: Client, appliance: str, stopping: Event) -> Snapshots:
     """The snapshot that all windows of a run are walked through; opened when the first one needs it."""
     sleep: Callable[[float], bool] = stopping.wait
     return Snapshots(client, places.snapshot_of(appliance), waits=settings.snapshot_busy == "wait", sleep=sleep)

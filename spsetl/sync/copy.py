@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from spsetl.lake import Lake
-from spsetl.sync.places import Places
+from spsetl.sync.data_dir import DataDir
 from spsetl.warehouse.upgrade import upgrade_work
 from spsetl.warehouse.work import WorkDatabase
 
 
 @contextmanager
-def open_work(places: Places, lake: Lake) -> Iterator[WorkDatabase]:
+def open_work(places: DataDir, lake: Lake) -> Iterator[WorkDatabase]:
     """Open the work database, for who holds the lock.
 
     Args:

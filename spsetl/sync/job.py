@@ -22,9 +22,8 @@ from spsetl.settings.access import Access
 from spsetl.sync.abilities import choose_strategy, ensure_capabilities, share_snapshot
 from spsetl.sync.budget import Budget
 from spsetl.sync.copy import open_work
-from spsetl.sync.last_runs import drop_last_run, keep_last_run
+from spsetl.sync.data_dir import DataDir, drop_last_run, keep_last_run
 from spsetl.sync.names import hold_copy, require_known_name, require_own_name
-from spsetl.sync.places import Places
 from spsetl.sync.runner import StepRunner
 from spsetl.sync.steps import RunClock, Steps
 from spsetl.telemetry import start_telemetry
@@ -183,7 +182,7 @@ def _told(run: Run, settings: Settings, teller: Teller) -> Iterator[Teller]:
     if settings.metrics_file and run.appliance:
         from spsetl.metrics import MetricsFile  # noqa: PLC0415 - prometheus_client is not for every run
 
-        published = Places.of(settings.data_dir).published
+        published = DataDir.of(settings.data_dir).published
         listeners.append(MetricsFile(settings.metrics_file, published, warn=lambda line: warn(line)))  # noqa: PLW0108
     told = Teller(*listeners, run_id=run.run_id, appliance=run.appliance)
     warn = told.warn
@@ -205,7 +204,7 @@ def _told(run: Run, settings: Settings, teller: Teller) -> Iterator[Teller]:
 
 
 @contextmanager
-def _kept(run: Run, places: Places, teller: Teller) -> Iterator[None]:
+def _kept(run: Run, places: DataDir, teller: Teller) -> Iterator[None]:
     """Write down beside the copy how the run goes, while the data directory is ours."""
     _keep(run, places, teller)
     try:
@@ -222,7 +221,7 @@ def _kept(run: Run, places: Places, teller: Teller) -> Iterator[None]:
     _keep(run, places, teller)
 
 
-def _keep(run: Run, places: Places, teller: Teller) -> None:
+def _keep(run: Run, places: DataDir, teller: Teller) -> None:
     try:
         keep_last_run(places.private, run)
     except OSError as error:
@@ -260,7 +259,7 @@ def _long_lived_objects_set_aside() -> Iterator[None]:
 
 def _make_job(  # noqa: PLR0917 - the parts of a job, once
     settings: Settings,
-    places: Places,
+    places: DataDir,
     client: Client,
     lake: Lake,
     work: WorkDatabase,
@@ -293,19 +292,19 @@ def _make_job(  # noqa: PLR0917 - the parts of a job, once
     return Job(settings, client, work, steps, runner, teller, run)
 
 
-def prepare(settings: Settings) -> tuple[Access, Places]:
+def prepare(settings: Settings) -> tuple[Access, DataDir]:
     """How to reach the appliance, and the folders of the copy.
 
     Raises:
         SettingsError: A setting is missing or wrong, or the folders cannot be written.
     """
     access = settings.for_appliance()
-    places = Places.of(settings.data_dir)
+    places = DataDir.of(settings.data_dir)
     places.prepare()
     return access, places
 
 
-def connect(settings: Settings, access: Access, places: Places, teller: Teller) -> Client:
+def connect(settings: Settings, access: Access, places: DataDir, teller: Teller) -> Client:
     """A client that is as considerate as the settings say."""
 
     def tell_of_quiet_hours(until: datetime) -> None:

@@ -24,10 +24,8 @@ from spsetl.queries import read_statement
 from spsetl.settings import Settings
 from spsetl.settings.model import check_appliance_name
 from spsetl.sync.copy import open_work
-from spsetl.sync.last_runs import fetch_last_runs, rename_last_runs
-from spsetl.sync.lock import hold_lock
-from spsetl.sync.places import Places
-from spsetl.sync.retention import as_rows
+from spsetl.sync.data_dir import DataDir, fetch_last_runs, hold_lock, rename_last_runs
+from spsetl.sync.status import as_rows
 from spsetl.warehouse import appliances
 from spsetl.warehouse.checks import require_passed, run_checks
 from spsetl.warehouse.marts import build_marts
@@ -97,7 +95,7 @@ def _unknown(name: str, names: set[str]) -> ApplianceNameError:
 
 
 @contextmanager
-def hold_copy(settings: Settings, places: Places) -> Iterator[Change | None]:
+def hold_copy(settings: Settings, places: DataDir) -> Iterator[Change | None]:
     """Hold the lock, and do the rest of what was begun with a name; gives what that was.
 
     Raises:
@@ -112,7 +110,7 @@ def hold_copy(settings: Settings, places: Places) -> Iterator[Change | None]:
         yield change
 
 
-def change_lake(places: Places, lake: Lake) -> None:
+def change_lake(places: DataDir, lake: Lake) -> None:
     """Do the rest of what was begun with a name, in the lake alone: for who holds the lock and needs nothing else."""
     change = _under_way(places)
     if change is not None:
@@ -145,7 +143,7 @@ def forget_appliance(settings: Settings, name: str) -> None:
 
 
 def _change(settings: Settings, change: Change) -> None:
-    places = Places.of(settings.data_dir)
+    places = DataDir.of(settings.data_dir)
     if not places.private.is_dir():
         raise UsageError(f"there is no copy at {settings.data_dir}: see SPSETL_DATA_DIR, or run spsetl sync")
     places.prepare()
@@ -172,12 +170,12 @@ def _write_down(path: Path, change: Change) -> None:
         Disk().make_durable(str(path.parent))
 
 
-def _under_way(places: Places) -> Change | None:
+def _under_way(places: DataDir) -> Change | None:
     path = places.private / _UNDER_WAY
     return Change(**orjson.loads(path.read_bytes())) if path.exists() else None
 
 
-def _finish(settings: Settings, places: Places, change: Change) -> None:
+def _finish(settings: Settings, places: DataDir, change: Change) -> None:
     lake = Lake(places.lake)
     lake.remove_leftovers()
     _change_files(lake, change)
@@ -215,7 +213,7 @@ def _change_tables(work: WorkDatabase, settings: Settings, change: Change) -> No
     work.finish()
 
 
-def _change_published(settings: Settings, places: Places, change: Change) -> None:
+def _change_published(settings: Settings, places: DataDir, change: Change) -> None:
     """What readers see, and no more: the work database may hold what is not to be published yet."""
     if not places.published.exists():
         return
@@ -236,7 +234,7 @@ def list_appliances(data_dir: Path) -> list[dict[str, Any]]:
     Raises:
         StorageError: The published file is damaged.
     """
-    places = Places.of(data_dir)
+    places = DataDir.of(data_dir)
     rows: list[dict[str, Any]] = []
     if places.published.exists():
         with open_warehouse(places.published) as warehouse:

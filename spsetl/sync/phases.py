@@ -10,7 +10,6 @@ from spsetl import schema
 from spsetl.errors import IncompleteError, VanishedError
 from spsetl.events import Teller
 from spsetl.extract.counts import count_all, count_window
-from spsetl.extract.plan import EPOCH, Window
 from spsetl.flatten import Quality
 from spsetl.interrupts import held_back
 from spsetl.runs import Run
@@ -21,6 +20,7 @@ from spsetl.sync.reading import WindowTask
 from spsetl.sync.steps import Batch, FetchedBatch, FetchedWindow, batches_of
 from spsetl.warehouse import details, merge, runs
 from spsetl.warehouse.windows import DIFFERS, WindowKind, WindowRecord, doubt_windows, record_window
+from spsetl.window import EPOCH, Window
 
 # Sessions whose details make one step: a second or two of requests.
 BATCH_SIZE = 250

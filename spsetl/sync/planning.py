@@ -11,12 +11,13 @@ from spsetl.appliance.probe import Capabilities
 from spsetl.appliance.protocol import RESULT_CAP
 from spsetl.extract.changes import SWEEP_WINDOW, SweepPlan, cluster, cut_sweep, plan_sweep
 from spsetl.extract.counts import count_window
-from spsetl.extract.plan import EPOCH, LARGEST_WINDOW, SMALLEST_WINDOW, Window, clip, intersect, subtract
+from spsetl.extract.plan import LARGEST_WINDOW, SMALLEST_WINDOW
 from spsetl.extract.survey import fetch_plan
 from spsetl.settings import Settings
 from spsetl.warehouse import runs
 from spsetl.warehouse.windows import ReadWindow, fetch_read_windows
-from spsetl.warehouse.work import WorkDatabase, aware_utc, naive_utc
+from spsetl.warehouse.work import WorkDatabase
+from spsetl.window import EPOCH, Window, aware_utc, clip, intersect, naive_utc, subtract
 
 # Older readings tell nothing: by then everything was read again.
 _READINGS_KEPT: Final = 8  # times sweep_days

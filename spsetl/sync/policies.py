@@ -10,13 +10,19 @@ from secrets import token_bytes
 from typing import Final
 
 from spsetl import schema
-from spsetl.appliance.configuration import PROTOCOLS
 from spsetl.errors import StorageError
-from spsetl.extract.policies import SEAL_BYTES, Configuration, KnownPolicies, compare_policies, fetch_configuration
+from spsetl.extract.policies import (
+    PROTOCOLS,
+    SEAL_BYTES,
+    Configuration,
+    KnownPolicies,
+    compare_policies,
+    fetch_configuration,
+)
 from spsetl.files import replacing
+from spsetl.sync.data_dir import DataDir
 from spsetl.sync.job import Job
-from spsetl.sync.places import Places
-from spsetl.sync.retention import as_rows, describe_retention, retention_query
+from spsetl.sync.status import as_rows, describe_retention, retention_query
 from spsetl.warehouse.merge import Files
 from spsetl.warehouse.policies import fetch_known_policies, merge_policies
 
@@ -52,7 +58,7 @@ def _copy_policies(job: Job) -> None:
 
 
 def _fetch(job: Job, known: KnownPolicies) -> FetchedPolicies:
-    seal = ensure_seal(Places.of(job.settings.data_dir).private / "policies.key")
+    seal = ensure_seal(DataDir.of(job.settings.data_dir).private / "policies.key")
     found = fetch_configuration(job.steps.client, concurrency=job.settings.concurrency, seal=seal)
     run_id = job.run.run_id
     rows = compare_policies(found, known, now=job.steps.clock.now(), appliance=job.appliance, run_id=run_id)

@@ -15,15 +15,16 @@ from spsetl.flatten import Flattener
 from spsetl.lake import Lake, LakeWriter
 from spsetl.settings import Settings
 from spsetl.sync.copy import open_work
+from spsetl.sync.data_dir import DataDir
 from spsetl.sync.names import hold_copy
-from spsetl.sync.places import Places
 from spsetl.warehouse import quarantine
 from spsetl.warehouse.checks import require_passed, run_checks
 from spsetl.warehouse.details import request_kinds
 from spsetl.warehouse.marts import build_marts, forget_marts
 from spsetl.warehouse.publish import publish
 from spsetl.warehouse.quarantine import QuarantinedRow
-from spsetl.warehouse.work import WorkDatabase, aware_utc
+from spsetl.warehouse.work import WorkDatabase
+from spsetl.window import aware_utc
 
 _POSITION = "position"
 
@@ -59,7 +60,7 @@ def run_replay(settings: Settings) -> ReplayReport:
         CheckError: The checks found wrong rows; nothing is published.
         StorageError: A file of the lake is damaged, or the disk is full.
     """
-    places = Places.of(settings.data_dir)
+    places = DataDir.of(settings.data_dir)
     if not (places.work.exists() or places.published.exists()):
         raise UsageError(f"there is no copy at {settings.data_dir}: see SPSETL_DATA_DIR, or run spsetl sync")
     places.prepare()

@@ -10,10 +10,9 @@ import pyarrow as pa
 from spsetl import schema
 from spsetl.extract.changes import SWEEP_FIELDS, Known, cluster, compare
 from spsetl.extract.listed import key_of, start_of
-from spsetl.extract.plan import Window
 from spsetl.extract.windows import LIST_FIELDS, Tally
 from spsetl.warehouse.windows import DIFFERS, EQUAL, UNCOUNTED, WindowKind, WindowRecord
-from spsetl.warehouse.work import naive_utc
+from spsetl.window import Window, naive_utc
 
 # Where no count can prove that sessions are gone, so many of them are asked for by their keys.
 _ASKED_FOR: Final = 20

@@ -9,9 +9,8 @@ from spsetl import schema
 from spsetl.errors import UsageError
 from spsetl.lake import Lake
 from spsetl.settings import Settings
-from spsetl.sync.lock import hold_lock
+from spsetl.sync.data_dir import DataDir, hold_lock
 from spsetl.sync.names import change_lake
-from spsetl.sync.places import Places
 from spsetl.warehouse.checks import require_passed, run_checks
 from spsetl.warehouse.details import request_kinds
 from spsetl.warehouse.marts import build_marts
@@ -64,7 +63,7 @@ def run_rebuild(settings: Settings) -> RebuildReport:
         StorageError: A file of the lake is damaged, or the disk is full; nothing is replaced.
     """
     began = time.monotonic()
-    places = Places.of(settings.data_dir)
+    places = DataDir.of(settings.data_dir)
     if not places.lake.is_dir():
         raise UsageError(f"there is no lake at {places.lake}: see SPSETL_DATA_DIR, or run spsetl sync")
     places.prepare()

@@ -13,7 +13,6 @@ from spsetl.appliance.protocol import STATS_PATH, Params, decode_stats
 from spsetl.errors import NotFoundError, QueryError, UsageError
 from spsetl.events import SILENT, Teller
 from spsetl.extract.counts import count_window, fetch_daily_counts, range_query
-from spsetl.extract.plan import Window
 from spsetl.extract.survey import fetch_first_start
 from spsetl.runs import Compared, Run, Verdict
 from spsetl.settings import Settings
@@ -21,7 +20,7 @@ from spsetl.sync.job import Job, open_job
 from spsetl.sync.phases import fetch_details, read_windows
 from spsetl.sync.runner import StepRunner
 from spsetl.warehouse import runs
-from spsetl.warehouse.work import aware_utc, naive_utc
+from spsetl.window import Window, aware_utc, naive_utc
 
 _DAY = timedelta(days=1)
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from spsetl.errors import SpsetlError
 from spsetl.events import SILENT, Teller
 from spsetl.extract.counts import count_all
-from spsetl.extract.plan import EPOCH, Window
 from spsetl.lake import Lake
 from spsetl.runs import Run
 from spsetl.settings import Settings
@@ -18,6 +17,7 @@ from spsetl.sync.planning import Range, plan_backfill, plan_changes, plan_lists
 from spsetl.sync.policies import copy_policies, warn_of_cleanup
 from spsetl.sync.runner import StepRunner
 from spsetl.warehouse.appliances import fetch_capabilities
+from spsetl.window import EPOCH, Window
 
 
 def run_sync(

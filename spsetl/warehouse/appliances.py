@@ -8,7 +8,8 @@ from spsetl import schema
 from spsetl.appliance.probe import Capabilities
 from spsetl.warehouse.marts import forget_marts
 from spsetl.warehouse.tables import dress_tables
-from spsetl.warehouse.work import WorkDatabase, aware_utc, naive_utc
+from spsetl.warehouse.work import WorkDatabase
+from spsetl.window import aware_utc, naive_utc
 
 # Keys are random: so many equal ones are no chance.
 _PROOF: Final = 3

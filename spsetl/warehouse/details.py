@@ -15,7 +15,8 @@ from spsetl import schema
 from spsetl.appliance.protocol import DetailKind
 from spsetl.queries import read_statement
 from spsetl.warehouse.merge import Files, merge_quarantine, replace_rows
-from spsetl.warehouse.work import WorkDatabase, naive_utc
+from spsetl.warehouse.work import WorkDatabase
+from spsetl.window import naive_utc
 
 KINDS: Final[tuple[DetailKind, ...]] = get_args(DetailKind)
 # What a session's status becomes by it.

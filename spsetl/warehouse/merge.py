@@ -8,9 +8,9 @@ import duckdb
 import pyarrow as pa
 
 from spsetl import schema
-from spsetl.extract.plan import Window
 from spsetl.queries import read_statement
-from spsetl.warehouse.work import WorkDatabase, naive_utc
+from spsetl.warehouse.work import WorkDatabase
+from spsetl.window import Window, naive_utc
 
 Files = Mapping[str, Sequence[str]]
 """The Parquet files of one step, by table."""

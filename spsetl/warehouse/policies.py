@@ -6,7 +6,8 @@ import duckdb
 
 from spsetl import schema
 from spsetl.extract.policies import KnownPolicies
-from spsetl.warehouse.work import WorkDatabase, aware_utc
+from spsetl.warehouse.work import WorkDatabase
+from spsetl.window import aware_utc
 
 
 def fetch_known_policies(work: WorkDatabase, appliance: str) -> KnownPolicies:

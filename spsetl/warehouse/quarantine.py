@@ -16,7 +16,8 @@ from spsetl.lake import Lake
 from spsetl.warehouse.merge import Files
 from spsetl.warehouse.reader import Warehouse
 from spsetl.warehouse.rebuild import rebuild_sessions
-from spsetl.warehouse.work import WorkDatabase, naive_utc
+from spsetl.warehouse.work import WorkDatabase
+from spsetl.window import naive_utc
 
 _COLUMNS: Final = ("appliance", "table_name", "session_key", "reason", "extracted_at")
 _PAGE: Final = 500

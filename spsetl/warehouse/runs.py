@@ -11,7 +11,8 @@ from spsetl import schema
 from spsetl.queries import read_statement
 from spsetl.runs import CopyFigures, Run
 from spsetl.warehouse.details import count_pending
-from spsetl.warehouse.work import WorkDatabase, aware_utc, naive_utc
+from spsetl.warehouse.work import WorkDatabase
+from spsetl.window import aware_utc, naive_utc
 
 # A run from the future had a wrong clock: nobody knows when it really was.
 _DONE: Final = "appliance = $appliance and status = 'done' and kind = 'sync' and started_at <= $now"

@@ -8,8 +8,8 @@ import duckdb
 import pyarrow as pa
 
 from spsetl import schema
-from spsetl.extract.plan import Window
-from spsetl.warehouse.work import WorkDatabase, aware_utc, naive_utc
+from spsetl.warehouse.work import WorkDatabase
+from spsetl.window import Window, aware_utc, naive_utc
 
 WindowKind = Literal["list", "sweep", "open"]
 

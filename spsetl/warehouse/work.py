@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
 
@@ -172,13 +171,3 @@ def begin_from(published: Path, work: Path) -> None:
     partial = work.with_name("begin.duckdb")
     copy_database(published, partial)
     replace_database(work, partial)
-
-
-def naive_utc(time: datetime) -> datetime:
-    """The time as the tables hold it: UTC, without a zone."""
-    return time.astimezone(UTC).replace(tzinfo=None)
-
-
-def aware_utc(time: datetime) -> datetime:
-    """A time of the tables, with its zone."""
-    return time.replace(tzinfo=UTC)

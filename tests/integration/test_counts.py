@@ -11,8 +11,8 @@ from spsetl.appliance.probe import Capabilities, probe
 from spsetl.errors import QueryError
 from spsetl.extract import counts
 from spsetl.extract.counts import count_all, count_window, fetch_daily_counts, range_query
-from spsetl.extract.plan import EPOCH, Window
 from spsetl.simulator import Fault, Simulator, World
+from spsetl.window import EPOCH, Window
 from tests.appliances import Connect, Start
 
 pytestmark = pytest.mark.usefixtures("without_sleeps")

@@ -17,8 +17,7 @@ from spsetl.runs import Run, Status
 from spsetl.settings import Settings
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
 from spsetl.simulator.faults import Fault
-from spsetl.sync.last_runs import keep_last_run
-from spsetl.sync.lock import hold_lock
+from spsetl.sync.data_dir import hold_lock, keep_last_run
 from tests.syncing import settings_for, sync
 
 FEW = WorldSpec(sessions=60, days=6)

@@ -23,7 +23,7 @@ from spsetl.runs import Run
 from spsetl.settings import load_settings
 from spsetl.simulator import Simulator, World, WorldSpec
 from spsetl.sync import ThreadRunner, run_sync
-from spsetl.sync.lock import hold_lock
+from spsetl.sync.data_dir import hold_lock
 from tests.tampering import of_items, tampering
 
 SMALL = WorldSpec(sessions=60, days=6)

@@ -12,9 +12,8 @@ import pytest
 from spsetl.cli import run
 from spsetl.runs import Run
 from spsetl.simulator import Simulator, World, WorldSpec
-from spsetl.sync import state
-from spsetl.sync.last_runs import fetch_last_runs, keep_last_run
-from spsetl.sync.lock import find_holder, hold_lock
+from spsetl.sync import status as states
+from spsetl.sync.data_dir import fetch_last_runs, find_holder, hold_lock, keep_last_run
 from tests.syncing import sync
 
 RUN = Run(run_id="r", appliance="sps", started_at=datetime(2026, 11, 1, 2, tzinfo=UTC))
@@ -66,7 +65,7 @@ def test_an_old_copy_ends_with_3_and_says_how_old(
     assert status(capsys, copy, "--max-age", "0.0000001")[0] == 3
     failed = replace(RUN, status="failed", exit_code=4, error="no", started_at=datetime(2099, 1, 1, tzinfo=UTC))
     runs = [failed]
-    monkeypatch.setattr(state, "fetch_last_runs", lambda *_, **__: runs)
+    monkeypatch.setattr(states, "fetch_last_runs", lambda *_, **__: runs)
     code, told, talk = status(capsys, copy, "--max-age", "0.0000001")
     assert code == 3
     assert told["appliances"][0]["last_run"]["error"] == "no"

@@ -13,7 +13,7 @@ from spsetl import schema
 from spsetl.errors import ApplianceError, CheckError, LockedError, RightsError, SettingsError, StorageError
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
 from spsetl.sync import plan_sync
-from spsetl.sync.lock import hold_lock
+from spsetl.sync.data_dir import hold_lock
 from tests.oracle import Row, actual_rows, assert_equal_copy
 from tests.syncing import NAME, SMALL, all_rows, settings_for, sync
 from tests.tampering import of_items, tampering

@@ -22,10 +22,10 @@ from spsetl.appliance.client import Client
 from spsetl.appliance.limits import Limits
 from spsetl.errors import ApplianceError, BadAnswerError, IncompleteError, UnavailableError
 from spsetl.extract.details import fetch_details
-from spsetl.extract.plan import EPOCH, Window
 from spsetl.extract.snapshot import Snapshots, walk_snapshot
 from spsetl.extract.windows import Tally
 from spsetl.settings.access import Access
+from spsetl.window import EPOCH, Window
 
 Reply = Callable[[socket.socket, str], None]
 LIMITS = Limits.of("ANSWER", 0.4, 1)

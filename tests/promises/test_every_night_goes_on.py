@@ -13,7 +13,7 @@ from spsetl.errors import IncompleteError, UnsplittableError, VanishedError
 from spsetl.simulator import Fault, Quirks, Simulator, World, WorldSpec
 from spsetl.sync import ThreadRunner, run_reconcile
 from spsetl.sync.rebuild import run_rebuild
-from spsetl.sync.state import fetch_state
+from spsetl.sync.status import fetch_state
 from tests.oracle import assert_equal_copy
 from tests.syncing import NAME, all_rows, ask, settings_for, sync
 

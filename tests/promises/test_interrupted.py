@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 from spsetl.simulator import Fault, Quirks, Simulator, World, WorldSpec
-from spsetl.sync.last_runs import fetch_last_runs
+from spsetl.sync.data_dir import fetch_last_runs
 from tests.oracle import assert_equal_copy
 from tests.soak.programs import environment
 from tests.syncing import NAME, ask, sync

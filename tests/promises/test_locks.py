@@ -11,7 +11,7 @@ import pytest
 
 from spsetl.cli import run
 from spsetl.simulator import Simulator, World, WorldSpec
-from spsetl.sync.lock import find_holder, hold_lock
+from spsetl.sync.data_dir import find_holder, hold_lock
 from tests.syncing import sync
 
 

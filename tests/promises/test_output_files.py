@@ -12,7 +12,7 @@ from spsetl.extract.snapshot import Snapshots
 from spsetl.metrics import write_metrics
 from spsetl.runs import Run
 from spsetl.settings import Settings
-from spsetl.sync.last_runs import keep_last_run
+from spsetl.sync.data_dir import keep_last_run
 from spsetl.warehouse.marts import build_marts
 from spsetl.warehouse.publish import publish
 from spsetl.warehouse.work import WorkDatabase

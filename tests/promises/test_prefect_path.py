@@ -27,7 +27,7 @@ from spsetl.doctor.scheduler import check_prefect
 from spsetl.errors import LoginError, SpsetlError, UnavailableError, UsageError
 from spsetl.interrupts import Terminated
 from spsetl.runs import Run
-from spsetl.sync.lock import find_holder, hold_lock
+from spsetl.sync.data_dir import find_holder, hold_lock
 
 DEPLOYMENTS: Final = Path(__file__).parents[2] / "deployments"
 MAKE_LOGIN: Final = DEPLOYMENTS / "make-login.sh"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spsetl.extract.changes import CLUSTER_SIZE, Known, cluster, compare, cut_sweep, last_reading, plan_sweep
-from spsetl.extract.plan import EPOCH, Window, clip, merge_overlaps, subtract
+from spsetl.window import EPOCH, Window, clip, merge_overlaps, subtract
 
 BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
 LAST = 60

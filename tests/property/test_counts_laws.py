@@ -9,16 +9,15 @@ from typing import Any, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spsetl.appliance.answers import decode_answer
+from spsetl.appliance.answers import Answer, decode_answer
 from spsetl.appliance.client import Client
 from spsetl.appliance.probe import probe
-from spsetl.appliance.transport import Answer
 from spsetl.extract.counts import count_all, count_window, fetch_daily_counts
-from spsetl.extract.plan import EPOCH, Window
 from spsetl.simulator import Quirks, World, WorldSpec
 from spsetl.simulator.appliance import Appliance, Request
 from spsetl.simulator.logins import Credentials
 from spsetl.simulator.request import classify
+from spsetl.window import EPOCH, Window
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 BEGIN = NOW - timedelta(days=3)

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spsetl.appliance.configuration import Policy
-from spsetl.extract.policies import Configuration, compare_policies
+from spsetl.extract.policies import Configuration, Policy, compare_policies
 from spsetl.lake import Lake, compact_lake
 from spsetl.queries import read_statement
 from spsetl.warehouse.policies import fetch_known_policies, merge_policies

@@ -19,7 +19,6 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from spsetl import schema
-from spsetl.extract.plan import Window
 from spsetl.flatten import Flattener
 from spsetl.flatten.values import hash_of
 from spsetl.lake import Lake, compact_lake
@@ -32,6 +31,7 @@ from spsetl.warehouse.merge import fetch_known, merge_sessions
 from spsetl.warehouse.rebuild import rebuild_tables
 from spsetl.warehouse.windows import UNCOUNTED, WindowRecord, record_window
 from spsetl.warehouse.work import WorkDatabase
+from spsetl.window import Window
 
 BEGIN = datetime(2026, 10, 20, tzinfo=UTC)
 HALVES = (Window(BEGIN, BEGIN + timedelta(days=1)), Window(BEGIN + timedelta(days=1), None))

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from spsetl.errors import BadAnswerError, NotFoundError, RateLimitError
 from spsetl.extract import windows
-from spsetl.extract.plan import Window
 from spsetl.extract.snapshot import Snapshots, walk_snapshot
 from spsetl.extract.windows import Tally
+from spsetl.window import Window
 
 BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
 CAP, PAGE = 40, 5

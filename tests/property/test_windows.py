@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from spsetl.errors import UnsplittableError
 from spsetl.extract import windows
-from spsetl.extract.plan import EPOCH, LARGEST_WINDOW, SMALLEST_WINDOW, Window, plan_windows
+from spsetl.extract.plan import LARGEST_WINDOW, SMALLEST_WINDOW, plan_windows
 from spsetl.extract.windows import Tally, walk_window
+from spsetl.window import EPOCH, Window
 
 CAP, PAGE = 40, 5
 BEGIN = datetime(2026, 11, 1, tzinfo=UTC)

@@ -5,9 +5,15 @@ from typing import Any
 
 import pytest
 
-from spsetl.appliance.configuration import PROTOCOLS, decode_policies, decode_retention, policies_path
 from spsetl.errors import BadAnswerError, LoginError, NotFoundError, RightsError, UnavailableError
-from spsetl.extract.policies import fetch_configuration, seal_policy
+from spsetl.extract.policies import (
+    PROTOCOLS,
+    decode_policies,
+    decode_retention,
+    fetch_configuration,
+    policies_path,
+    seal_policy,
+)
 
 
 @pytest.mark.parametrize(

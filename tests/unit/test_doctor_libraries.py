@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
-from spsetl.appliance.times import seconds_ahead
+from spsetl.appliance.protocol import seconds_ahead
 from spsetl.doctor.deadline import within
 from spsetl.doctor.disk import bytes_per_day
 from spsetl.doctor.finding import Finding, red, split_advice

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spsetl.appliance.protocol import ListQuery, detail_path, local_path, session_path
-from spsetl.appliance.times import decode_time, format_time
+from spsetl.appliance.protocol import ListQuery, decode_time, detail_path, format_time, local_path, session_path
 from spsetl.errors import BadAnswerError
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)

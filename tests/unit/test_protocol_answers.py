@@ -11,8 +11,8 @@ from spsetl.appliance.protocol import (
     decode_info,
     decode_list,
     decode_snapshot,
+    decode_time,
 )
-from spsetl.appliance.times import decode_time
 from spsetl.errors import BadAnswerError
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)

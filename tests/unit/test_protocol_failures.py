@@ -8,16 +8,15 @@ import pytest
 import requests
 import urllib3
 
-from spsetl.appliance.answers import decode_answer
+from spsetl.appliance.answers import Answer, decode_answer
 from spsetl.appliance.failures import (
     HopelessConnectError,
     UnknownHostError,
     decode_error,
     decode_retry_after,
+    describe_trouble,
     most_tries,
 )
-from spsetl.appliance.transport import Answer
-from spsetl.appliance.trouble import describe_trouble
 from spsetl.errors import (
     ApplianceError,
     BadAnswerError,

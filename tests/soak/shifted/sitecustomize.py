@@ -11,7 +11,7 @@ from typing import Any
 import stamina
 
 import spsetl.sync.rebuild
-import spsetl.sync.state  # noqa: F401 - so that all that a run needs is there
+import spsetl.sync.status  # noqa: F401 - so that all that a run needs is there
 
 AHEAD = dt.timedelta(seconds=float(os.environ["SOAK_CLOCK_AHEAD"]))
 real = dt.datetime

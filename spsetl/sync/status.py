@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -12,12 +12,40 @@ from typing import Any, Final
 from spsetl.errors import SettingsError
 from spsetl.queries import read_statement
 from spsetl.runs import Run
-from spsetl.sync.last_runs import fetch_last_runs
-from spsetl.sync.lock import Holder, find_holder
-from spsetl.sync.places import Places
-from spsetl.sync.retention import as_rows, describe_retention, retention_query
+from spsetl.sync.data_dir import DataDir, Holder, fetch_last_runs, find_holder
 from spsetl.warehouse.reader import open_warehouse
-from spsetl.warehouse.work import aware_utc
+from spsetl.window import aware_utc
+
+_REMEDY: Final = (
+    "sync more often, let a sync spend more (SPSETL_MAX_REQUESTS, SPSETL_MAX_MINUTES), or raise the retention there"
+)
+
+
+def retention_query() -> str:
+    """The question whose rows are told of here."""
+    return read_statement("reports", "retention")
+
+
+def as_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:
+    """The answer's rows by name."""
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def describe_retention(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """A line for each protocol whose clean-up may come before the copy, the worst first."""
+    troubled = sorted((row for row in rows if row["state"] != "ok"), key=lambda row: (row["state"], row["protocol"]))
+    return [_describe(row) for row in troubled]
+
+
+def _describe(row: Mapping[str, Any]) -> str:
+    days = row["retention_days"]
+    head = f"{row['appliance']}, {row['protocol']}: the appliance keeps metadata for {days} days"
+    if row["last_synced_at"] is None:
+        return f"{head}, and no sync was ever complete: run spsetl sync"
+    if row["state"] == "late":
+        return f"{head}, and the copy lags {row['lag_days']:g} days behind: some may be lost already; {_REMEDY}"
+    return f"{head}, and the copy lags {row['lag_days']:g} days behind: {row['days_left']:g} days are left; {_REMEDY}"
+
 
 _SECONDS_OF_AN_HOUR: Final = 3600
 _CLOCKS_DIFFER: Final = 300  # seconds
@@ -74,7 +102,7 @@ def fetch_state(data_dir: Path) -> CopyState:
     Raises:
         StorageError: The published file is damaged.
     """
-    places = Places.of(data_dir)
+    places = DataDir.of(data_dir)
     holder = None
     with suppress(SettingsError):  # no run begins where nothing can be locked
         holder = find_holder(places.private)
