@@ -1,8 +1,8 @@
 """The files of a data directory: where they are, who holds them, and how the last run of each appliance and kind went.
 
-One run at a time holds it, by a lock that the system frees when the process dies. The table sync_runs does not tell of a
-run that could not log in, and what fails is not published: so how the last run went is in a small file of its own, which
-anybody who may read the data directory can read at any time, without the lock.
+One run at a time holds it, by a lock that the system frees when the process dies. The table sync_runs does not tell of
+a run that could not log in, and what fails is not published: so how the last run went is in a small file of its own,
+which anybody who may read the data directory can read at any time, without the lock.
 """
 
 import errno
