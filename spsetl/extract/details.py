@@ -9,7 +9,6 @@ says that an offset has a limit; where one is ignored, as the list does above 10
 from collections.abc import Callable
 from typing import Any, Final
 
-from spsetl.appliance.client import Client
 from spsetl.appliance.protocol import (
     PAGE_LIMIT,
     RESULT_CAP,
@@ -21,16 +20,15 @@ from spsetl.appliance.protocol import (
     session_path,
 )
 from spsetl.errors import BadAnswerError, IncompleteError, NotFoundError
+from spsetl.extract.listed import Asks
 from spsetl.flatten.values import canonical_json
 
 # The guides show 1000 beside a default of 500; what the appliance makes of it, its `limit` and `next` tell.
 DETAIL_LIMIT: Final = 1000
 
 
-def has_session(client: Client, key: str, *, tries: int | None = None) -> bool:
+def has_session(client: Asks, key: str) -> bool:
     """Whether the appliance has this session; True, too, of a key that no path can be made of: nothing says it has not.
-
-    `tries`: as `fetch_details`.
 
     Raises:
         BadAnswerError: It answers with something else.
@@ -40,7 +38,7 @@ def has_session(client: Client, key: str, *, tries: int | None = None) -> bool:
     except BadAnswerError:
         return True
     try:
-        check_session(client.get(path, kind="session", **_tried(tries)), key)
+        check_session(client.get(path, kind="session"), key)
     except NotFoundError:
         return False
     return True
@@ -50,14 +48,13 @@ def has_session(client: Client, key: str, *, tries: int | None = None) -> bool:
 MOST_ITEMS: Final = 500_000
 
 
-def fetch_details(client: Client, session_key: str, kind: DetailKind, *, tries: int | None = None) -> list[Any]:
+def fetch_details(client: Asks, session_key: str, kind: DetailKind) -> list[Any]:
     """All items of one kind of a session, as the appliance gives them.
 
     Args:
         client: The appliance.
         session_key: Of the session.
         kind: Which details.
-        tries: How often a request is tried at most; None: as long as the client's patience lasts.
 
     Raises:
         NotFoundError: The session has gone, or the appliance has no such details of it.
@@ -66,7 +63,7 @@ def fetch_details(client: Client, session_key: str, kind: DetailKind, *, tries: 
     path = detail_path(session_key, kind)
 
     def ask(limit: int, offset: int) -> DetailPage:
-        return decode_details(client.get(path, {"limit": limit, "offset": offset}, kind=kind, **_tried(tries)), kind)
+        return decode_details(client.get(path, {"limit": limit, "offset": offset}, kind=kind), kind)
 
     items: list[Any] = []
     known: set[str] = set()
@@ -92,10 +89,6 @@ def fetch_details(client: Client, session_key: str, kind: DetailKind, *, tries: 
     if page.match_count is not None and page.match_count > len(items):
         raise IncompleteError(f"the appliance announced {page.match_count} {kind} of a session, gave {len(items)}")
     return items
-
-
-def _tried(tries: int | None) -> dict[str, Any]:
-    return {} if tries is None else {"tries": tries}
 
 
 def _says_end(page: DetailPage, got: int) -> bool:
