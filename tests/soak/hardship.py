@@ -26,7 +26,7 @@ _PROTOCOLS: Final = ("ssh", "rdp", "ica", "telnet", "vnc", "http", "mssql")
 _DAY = 86_400
 _SESSIONS = 900
 _MANY = 12_000
-_SOME = 6_000  # still more than one window
+_SOME = 6_000  # more than one window
 _NIGHTS = 12
 _INCOMPLETE = 3
 # A session whose details fail is asked for again after longer and longer.
@@ -225,12 +225,12 @@ def _cut_short(soak: Soak, strategy: str) -> Outcome:
 def _odd_times(soak: Soak) -> Outcome:
     """Seven years, and both ends of time; the histogram refuses so many days: all is planned, and days are compared."""
     outcome = Outcome("7 years, 1970 and 9999")
-    world = World(WorldSpec(sessions=soak.scaled(_MANY, _SOME), days=7 * 365, seed=soak.seed, deleted_per_night=0.0))
+    world = World(WorldSpec(sessions=_SOME, days=7 * 365, seed=soak.seed, deleted_per_night=0.0))
     for start in ("1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z"):
         world.add(start_time=start)
     with laboratory(world, Quirks(bin_limit=1000)) as (simulator, folder):
         house = _House(simulator, folder, outcome, kinds=())
-        for turn in range(3):
+        for turn in range(2):
             house.expect(house.sync(details="none"), f"night {turn}", 0)
             house.expect(house.run("reconcile"), f"night {turn}, compared by days", 0)
             house.compare(f"night {turn}")
