@@ -7,13 +7,12 @@ says that an offset has a limit; where one is ignored, as the list does above 10
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import orjson
 
-from spsetl.appliance.client import Client
 from spsetl.appliance.limits import Limits
 from spsetl.appliance.protocol import (
     PAGE_LIMIT,
@@ -26,16 +25,32 @@ from spsetl.appliance.protocol import (
     session_path,
 )
 from spsetl.errors import BadAnswerError, IncompleteError, NotFoundError
+from spsetl.extract.listed import Asks
 from spsetl.flatten.values import canonical_json
 
 # The guides show 1000 beside a default of 500; what the appliance makes of it, its `limit` and `next` tell.
 DETAIL_LIMIT: Final = 1000
 
 
-def has_session(client: Client, key: str, *, tries: int | None = None) -> bool:
-    """Whether the appliance has this session; True, too, of a key that no path can be made of: nothing says it has not.
+class AsksWhole(Protocol):
+    """Whoever asks the appliance: `Client`, or what stands before it."""
 
-    `tries`: as `fetch_details`.
+    limits: Limits
+
+    def get(
+        self,
+        path: str,
+        params: Mapping[str, str | int] | None = None,
+        *,
+        kind: str,
+        decode: Callable[[bytes], Any] = orjson.loads,
+    ) -> Any:
+        """See `Client.get`."""
+        ...
+
+
+def has_session(client: Asks, key: str) -> bool:
+    """Whether the appliance has this session; True, too, of a key that no path can be made of: nothing says it has not.
 
     Raises:
         BadAnswerError: It answers with something else.
@@ -45,7 +60,7 @@ def has_session(client: Client, key: str, *, tries: int | None = None) -> bool:
     except BadAnswerError:
         return True
     try:
-        check_session(client.get(path, kind="session", **_tried(tries)), key)
+        check_session(client.get(path, kind="session"), key)
     except NotFoundError:
         return False
     return True
@@ -58,14 +73,13 @@ MOST_SECONDS: Final = 12
 MOST_BYTES: Final = 4
 
 
-def fetch_details(client: Client, session_key: str, kind: DetailKind, *, tries: int | None = None) -> list[Any]:
+def fetch_details(client: AsksWhole, session_key: str, kind: DetailKind) -> list[Any]:
     """All items of one kind of a session, as the appliance gives them.
 
     Args:
         client: The appliance.
         session_key: Of the session.
         kind: Which details.
-        tries: How often a request is tried at most; None: as long as the client's patience lasts.
 
     Raises:
         NotFoundError: The session has gone, or the appliance has no such details of it.
@@ -77,7 +91,7 @@ def fetch_details(client: Client, session_key: str, kind: DetailKind, *, tries: 
     def ask(limit: int, offset: int) -> DetailPage:
         with cost.of_a_page():
             params = {"limit": limit, "offset": offset}
-            answer = client.get(path, params, kind=kind, decode=cost.decode, **_tried(tries))
+            answer = client.get(path, params, kind=kind, decode=cost.decode)
         return decode_details(answer, kind)
 
     items: list[Any] = []
@@ -140,10 +154,6 @@ class _Cost:
                     f"the appliance gives {self._kind} of a session without an end: more than {most:,.0f} {unit}; "
                     f"raise SPSETL_{self._limits.setting}_{setting} if that can be"
                 )
-
-
-def _tried(tries: int | None) -> dict[str, Any]:
-    return {} if tries is None else {"tries": tries}
 
 
 def _says_end(page: DetailPage, got: int) -> bool:

@@ -1,10 +1,12 @@
 """Asking for the details of one session after the other, and telling whether it is some that fail, or the appliance."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Final
+
+import orjson
 
 from spsetl import schema
 from spsetl.appliance.client import Client
@@ -67,6 +69,7 @@ class DetailFetcher:
     def __init__(self, client: Client, budget: Budget, is_stopping: Callable[[], bool]) -> None:
         self.unknown_kinds: frozenset[str] = frozenset()
         self.failure: SpsetlError | None = None
+        self.limits = client.limits
         self._client = client
         self._budget = budget
         self._is_stopping = is_stopping
@@ -124,6 +127,29 @@ class DetailFetcher:
         self._note(fetched, failed_with)
         return fetched
 
+    def get(
+        self,
+        path: str,
+        params: Mapping[str, str | int] | None = None,
+        *,
+        kind: str,
+        decode: Callable[[bytes], Any] = orjson.loads,
+    ) -> Any:
+        """As `Client.get`, with few tries; and some more where it may have been the appliance that was away.
+
+        Only this request is made anew, once another was answered: not the pages before it.
+        """
+        try:
+            return self._client.get(path, params, kind=kind, decode=decode, tries=_TRIES)
+        except (UnavailableError, ConnectError):
+            query = ListQuery(fields="key", limit=1)
+            try:
+                self._client.get(query.path, query.params, kind="list")
+            except SpsetlError as error:
+                self.failure = error
+                raise
+            return self._client.get(path, params, kind=kind, decode=decode, tries=_TRIES)
+
     def _has_failed(self) -> bool:
         """Meanwhile, in whichever thread."""
         return self.failure is not None
@@ -131,7 +157,7 @@ class DetailFetcher:
     def _fetch_kind(self, fetched: SessionDetails, kind: DetailKind) -> None:
         key = fetched.session.session_key
         try:
-            fetched.items[kind] = self._patiently(lambda: fetch_details(self._client, key, kind, tries=_TRIES))
+            fetched.items[kind] = fetch_details(self, key, kind)
             fetched.statuses[kind] = schema.FETCHED
         except NotFoundError as error:
             self._doubt(fetched, kind, str(error))
@@ -142,26 +168,13 @@ class DetailFetcher:
         if kind in self.unknown_kinds or (kind in CAN_BE_ABSENT and not is_doubted):
             fetched.statuses[kind] = schema.GONE
             return
-        is_there = is_doubted or self._patiently(lambda: has_session(self._client, session.session_key, tries=_TRIES))
+        is_there = is_doubted or has_session(self, session.session_key)
         kinds = (kind,) if is_there else session.kinds[session.kinds.index(kind) :]
         for one in kinds:
             is_final = session.tries.get(one, 0) + 1 >= DOUBTED
             doubt = schema.ABSENT if is_there else schema.VANISHED
             fetched.statuses[one] = schema.GONE if is_final else doubt
             fetched.errors[one] = f"{error}, though it has the session" if is_there else error
-
-    def _patiently(self, ask: Callable[[], Any]) -> Any:
-        """Once more where it may have been the appliance that was away, after that answers again."""
-        try:
-            return ask()
-        except (UnavailableError, ConnectError):
-            query = ListQuery(fields="key", limit=1)
-            try:
-                self._client.get(query.path, query.params, kind="list")
-            except SpsetlError as error:
-                self.failure = error
-                raise
-            return ask()
 
     def _note(self, fetched: SessionDetails, error: SpsetlError | None) -> None:
         with self._lock:

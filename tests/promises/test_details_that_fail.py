@@ -16,7 +16,7 @@ from spsetl.cli import run
 from spsetl.errors import ApplianceError, BadAnswerError, RightsError, SpsetlError
 from spsetl.extract.details import has_session
 from spsetl.settings.access import Access
-from spsetl.simulator import Simulator, World, WorldSpec
+from spsetl.simulator import Fault, Quirks, Simulator, World, WorldSpec
 from spsetl.sync import ThreadRunner, run_backfill
 from tests.oracle import assert_equal_copy
 from tests.syncing import NAME, ask, settings_for, sync
@@ -135,6 +135,27 @@ def test_one_kind_that_fails_keeps_the_others(tmp_path: Path) -> None:
         simulator.cure(key, "events")
         report = sync(simulator, tmp_path)
         assert (report.requests["channels"], report.requests["events"]) == (0, 1)
+    assert_equal_copy(world, tmp_path / "warehouse.duckdb", appliance=NAME)
+
+
+def test_a_page_that_fails_for_a_while_costs_no_page_before_it(tmp_path: Path) -> None:
+    """Once the appliance is back, the rest is asked for, and nothing that it gave twice."""
+    world = World(FEW)
+    key = with_events(world)
+    world.give_events(key, 12)
+    with Simulator(world, Quirks(detail_limit=5)) as simulator:
+        failed = 0
+
+        def be_away(kind: str, path: str, params: Any) -> Fault | None:
+            nonlocal failed
+            if kind != "events" or f"/{key}/" not in path or params["offset"] != "5" or failed == 4:
+                return None
+            failed += 1
+            return Fault.UNAVAILABLE
+
+        simulator.on_request = be_away
+        assert sync(simulator, tmp_path).is_complete
+        assert (failed, simulator.repeated_details) == (4, {})
     assert_equal_copy(world, tmp_path / "warehouse.duckdb", appliance=NAME)
 
 

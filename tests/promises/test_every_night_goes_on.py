@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import patch
 
@@ -164,6 +164,23 @@ def test_one_run_under_a_clock_set_ahead_disarms_nothing(tmp_path: Path) -> None
         simulator.advance_clock(1000)
         with pytest.raises(VanishedError):
             sync(simulator, tmp_path)
+
+
+@pytest.mark.parametrize("strategy", ["windows", "snapshot"])
+@pytest.mark.parametrize("off", [timedelta(days=400), timedelta(days=-400), timedelta(hours=30)])
+def test_under_a_wrong_clock_what_is_gone_is_seen_by_the_appliances(
+    off: timedelta, strategy: str, tmp_path: Path
+) -> None:
+    """Ours is so far off, the appliance says what time it is: its count proves the newest sessions, too."""
+    world = World(WorldSpec(sessions=90, days=5, late=0.0, now=datetime.now(UTC) - off))
+    with Simulator(world, Quirks(clock_offset=-off.total_seconds())) as simulator:
+        sync(simulator, tmp_path, strategy=strategy)
+        gone = {world.keys()[40], world.keys()[-2]}
+        for key in gone:
+            world.delete(key)
+        simulator.advance_clock(1000)
+        assert sync(simulator, tmp_path, strategy=strategy).sessions_missing == len(gone)
+    assert_equal_copy(world, tmp_path / "warehouse.duckdb", appliance=NAME, gone=gone)
 
 
 def test_a_sync_from_the_future_is_stale(tmp_path: Path) -> None:

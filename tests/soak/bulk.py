@@ -65,7 +65,7 @@ def long_events(soak: Soak) -> Iterator[Outcome]:
     with laboratory(world, Quirks()) as (simulator, folder):
         env = environment(simulator, folder)
         usual = run_spsetl("sync", env=env)
-        key = next(key for key in world if _is_indexed(world, key))
+        key = next(key for key in world if is_indexed(world, key))
         count = soak.scaled(_EVENTS)
         world.give_events(key, count)
         simulator.advance_clock(_NIGHT_SECONDS)
@@ -81,7 +81,8 @@ def long_events(soak: Soak) -> Iterator[Outcome]:
     yield outcome.end()
 
 
-def _is_indexed(world: World, key: str) -> bool:
+def is_indexed(world: World, key: str) -> bool:
+    """Whether the session has details of every kind to ask for."""
     return (world.session(key)["body"].get("recording") or {}).get("index_status") == "INDEXED"
 
 

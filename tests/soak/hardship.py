@@ -1,28 +1,38 @@
 """Nights that once stopped the copy for ever, or left it wrong without a word: each must go on by itself.
 
-Clean-up by age with nights off, sessions whose details fail, lists that end before the newest sessions, and a clock
-that was wrong for one night. Each sync is a program with its clock at the world's time.
+Clean-up by age with nights off, details that fail or are not there, lists that end before the newest sessions, a right
+that is granted late, kills while the world moves, odd times, a restore, and a clock that was wrong for one night. Each
+sync is a program with its clock at the world's time.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from spsetl.simulator import Fault, Quirks, Simulator, World, WorldSpec
+import duckdb
+
+from spsetl.simulator import Quirks, Simulator, World, WorldSpec
+from spsetl.simulator.faults import Poison
+from tests.oracle import KINDS
+from tests.soak.bulk import is_indexed
 from tests.soak.comparing import Source, copied_keys
-from tests.soak.outcome import Outcome, Soak, laboratory
-from tests.soak.programs import Ended, environment, run_spsetl
+from tests.soak.outcome import STRATEGIES, Outcome, Soak, laboratory
+from tests.soak.programs import KILLED, Ended, environment, run_spsetl
 
 _HERE: Final = Path(__file__).parent
 _PROTOCOLS: Final = ("ssh", "rdp", "ica", "telnet", "vnc", "http", "mssql")
+_DAY = 86_400
 _SESSIONS = 900
+_MANY = 12_000
+_SOME = 6_000  # more than one window
 _NIGHTS = 12
 _INCOMPLETE = 3
 # A session whose details fail is asked for again after longer and longer.
 _MOST_NIGHTS_TO_HEAL = 40
 _UNLISTED = 5
+_WAYS: Final[tuple[Poison, ...]] = ("400", "403", "500", "unavailable", "html", "shape", "reset")
 _CLOCKS: Final = (timedelta(days=400), timedelta(days=-400), timedelta(hours=30))
 
 
@@ -30,9 +40,16 @@ def hardship(soak: Soak) -> Iterator[Outcome]:
     """All of them, one after the other."""
     for days, nights_off in ((7, 1), (30, 5)):
         yield _retention(soak, days, nights_off)
-    yield _poison(soak)
-    for _, strategy in soak.combinations():
+    yield _poison(soak, "details that fail", [(way, KINDS) for way in _WAYS], soak.scaled(_NIGHTS, 3))
+    # Those of four nights, over a week, are believed.
+    yield _poison(soak, "404 for one kind", [("404", (kind,)) for kind in KINDS], 3)
+    yield _nothing_there(soak)
+    for strategy in STRATEGIES:
         yield _cut_short(soak, strategy)
+        yield _granted_later(soak, strategy)
+        yield _moves_on(soak, strategy)
+    yield _odd_times(soak)
+    yield _restored(soak)
     for wrong in _CLOCKS:
         yield _clock(soak, wrong)
 
@@ -40,41 +57,58 @@ def hardship(soak: Soak) -> Iterator[Outcome]:
 class _House:
     """An appliance, its copy, and what is compared after each sync."""
 
-    def __init__(self, simulator: Simulator, folder: Path, outcome: Outcome) -> None:
+    def __init__(self, simulator: Simulator, folder: Path, outcome: Outcome, *, kinds: Collection[str] = KINDS) -> None:
         self.simulator, self.folder, self.outcome = simulator, folder, outcome
-        self.source = Source(simulator.world)
+        self.source = Source(simulator.world, kinds)
         self.warehouse = folder / "warehouse.duckdb"
+
+    def with_kinds(self, kinds: Collection[str]) -> "_House":
+        """The same, where only these details are compared."""
+        house = _House(self.simulator, self.folder, self.outcome, kinds=kinds)
+        house.source.ever = self.source.ever
+        return house
 
     def pass_nights(self, nights: int, *, keeps: timedelta | None = None) -> None:
         """So many; then the appliance removes what is older than it keeps."""
         world = self.simulator.world
         for _ in range(nights):
             self.simulator.advance_night()
-            self.simulator.advance_clock(86_400)
+            self.simulator.advance_clock(_DAY)
         self.source.note_keys()
         if keeps is not None:
             for session in world.by_start():
                 if session.start < (world.now - keeps).timestamp() * 1000:
                     world.delete(session.key)
 
-    def sync(self, *, clock: timedelta = timedelta(0), **settings: object) -> Ended:
-        """One sync at the world's time, or so far off."""
+    def sync(self, **more: Any) -> Ended:
+        """One sync; `more` as for `run`."""
+        return self.run("sync", **more)
+
+    def run(
+        self,
+        command: str,
+        *,
+        clock: timedelta = timedelta(0),
+        kill: Callable[[float], bool] | None = None,
+        **settings: object,
+    ) -> Ended:
+        """One command at the world's time, or so far off; to its end, or killed."""
         ahead = (self.simulator.world.now + clock - datetime.now(UTC)).total_seconds()
         paths = os.pathsep.join((str(_HERE / "shifted"), str(_HERE.parents[1])))
         env = environment(self.simulator, self.folder, **settings)
-        return run_spsetl("sync", env=env | {"PYTHONPATH": paths, "SOAK_CLOCK_AHEAD": str(ahead)})
+        env |= {"PYTHONPATH": paths, "SOAK_CLOCK_AHEAD": str(ahead)}
+        return run_spsetl(command, env=env, kill=kill)
 
     def expect(self, ended: Ended, when: str, *codes: int) -> None:
         """It ended so."""
         self.outcome.claim(ended.code in codes, f"{when}: exit code {ended.code}, {ended.last_words}")
 
-    def compare(self, when: str, *, leave_out: set[str] | None = None, kept: set[str] | None = None) -> None:
+    def compare(self, when: str, *, only: Collection[str] | None = None, kept: Collection[str] = ()) -> None:
         """The published copy with the world."""
         if not self.warehouse.exists():
             self.outcome.claim(False, f"{when}: nothing is published")
             return
-        only = set(self.simulator.world.keys()) - leave_out if leave_out else None
-        found = self.source.compare(self.warehouse, only=only, kept=kept or set())
+        found = self.source.compare(self.warehouse, only=only, kept=kept)
         found.examples = [f"{when}: {text}" for text in found.examples]
         self.outcome.differences += found
 
@@ -109,43 +143,60 @@ def _retention(soak: Soak, days: int, nights_off: int) -> Outcome:
         return house.end()
 
 
-class _Poison:
-    """A hook: the details of some sessions fail, each in its way."""
+def _poison(soak: Soak, name: str, ways: Sequence[tuple[Poison, Sequence[str]]], nights: int) -> Outcome:
+    """Some sessions' details fail in each night: the others are published, each kind for itself, and what heals comes.
 
-    def __init__(self, keys: list[str]) -> None:
-        self.ways = dict(zip(keys, (Fault.HTML, Fault.UNAVAILABLE, Fault.HALF_BODY), strict=True))
-        self.failed = 0
-
-    def __call__(self, kind: str, path: str, params: Mapping[str, Any]) -> Fault | None:  # noqa: ARG002 - as hooks are
-        """Before each answer."""
-        if kind not in {"channels", "events", "alerts"}:
-            return None
-        way = next((way for key, way in self.ways.items() if f"/{key}/" in path), None)
-        self.failed += way is not None
-        return way
-
-
-def _poison(soak: Soak) -> Outcome:
-    """Some sessions' details fail in each night: the first sync publishes, each says so, and what heals is fetched."""
-    outcome = Outcome("details that fail")
+    Each way spoils these kinds of one session.
+    """
+    outcome = Outcome(name)
     with laboratory(_world(soak), Quirks()) as (simulator, folder):
-        house = _House(simulator, folder, outcome)
-        poisoned = [key for key in simulator.world.keys()[-60:] if key.replace("-", "").replace("_", "").isalnum()][:3]
-        hook = simulator.on_request = _Poison(poisoned)
-        for turn in range(soak.scaled(_NIGHTS, 3)):
+        house, world = _House(simulator, folder, outcome), simulator.world
+        poisoned = dict(zip([key for key in world.keys()[-60:] if is_indexed(world, key)], ways, strict=False))
+        for key, (way, kinds) in poisoned.items():
+            simulator.poison(key, way, *kinds)
+        world.add("..")  # no path can be made of it
+        house.source.note_keys()
+        for turn in range(nights):
             if turn:
                 house.pass_nights(1)
             # Once they are waited with, a sync can be complete.
             house.expect(house.sync(), f"night {turn}", *((0, _INCOMPLETE) if turn else (_INCOMPLETE,)))
-            house.compare(f"night {turn}", leave_out=set(poisoned))
-        outcome.failures, hook.ways = hook.failed, {}
+            house.compare(f"night {turn}", only=set(world) - poisoned.keys() - {".."})
+            for key, (_, kinds) in poisoned.items():
+                house.with_kinds(set(KINDS) - set(kinds)).compare(f"night {turn}, what is given", only={key})
+            outcome.failures += len(poisoned) + 1
+        for key, (_, kinds) in poisoned.items():
+            simulator.cure(key, *kinds)
+        world.delete("..")
         for night in range(_MOST_NIGHTS_TO_HEAL):
             house.pass_nights(1)
             house.expect(house.sync(), f"night {night} after they heal", 0)
-            if not house.source.compare(house.warehouse, only=set(poisoned)).total:
+            if not house.source.compare(house.warehouse, only=poisoned).total:
                 outcome.notes.append(f"whole {night + 1} nights after the details could be had again")
                 break
         house.compare("healed")
+        return house.end()
+
+
+def _nothing_there(soak: Soak) -> Outcome:
+    """For one night the appliance has no details of any session, or says that it has no session: it heals by itself."""
+    outcome = Outcome("404 for all details")
+    with laboratory(_world(soak), Quirks()) as (simulator, folder):
+        house, world = _House(simulator, folder, outcome), simulator.world
+        for turn, also in enumerate(((), ("session",), (), ("session",))):
+            for key in world:
+                if turn:
+                    world.change(key, {"analytics.score.aggregated": turn})
+                simulator.poison(key, "404", *KINDS, *also)
+            outcome.failures += len(world)
+            house.expect(house.sync(), f"night {turn}", _INCOMPLETE)
+            house.with_kinds(()).compare(f"night {turn}")
+            for key in world:
+                simulator.cure(key, *KINDS, *also)
+            simulator.advance_clock(_DAY)  # no night of the world: what is new is not poisoned
+            house.expect(house.sync(), f"night {turn}, healed", 0)
+            house.compare(f"night {turn}, healed")
+            house.pass_nights(1)
         return house.end()
 
 
@@ -164,11 +215,97 @@ def _cut_short(soak: Soak, strategy: str) -> Outcome:
                 short = _House(cut, folder, outcome)
                 short.expect(short.sync(strategy=strategy), f"night {turn}, cut short", _INCOMPLETE)
                 outcome.failures += 1
-            newest = {session.key for session in world.by_start()[-_UNLISTED:]}
-            house.compare(f"night {turn}, cut short", leave_out=newest, kept=kept)
+            house.compare(f"night {turn}, cut short", only=world.keys()[:-_UNLISTED], kept=kept)
             whole.drop_snapshot()
             house.expect(house.sync(strategy=strategy), f"night {turn}, whole", 0)
             house.compare(f"night {turn}, whole", kept=kept)
+        return house.end()
+
+
+def _odd_times(soak: Soak) -> Outcome:
+    """Seven years, and both ends of time; the histogram refuses so many days: all is planned, and days are compared."""
+    outcome = Outcome("7 years, 1970 and 9999")
+    world = World(WorldSpec(sessions=_SOME, days=7 * 365, seed=soak.seed, deleted_per_night=0.0))
+    for start in ("1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z"):
+        world.add(start_time=start)
+    with laboratory(world, Quirks(bin_limit=1000)) as (simulator, folder):
+        house = _House(simulator, folder, outcome, kinds=())
+        for turn in range(2):
+            house.expect(house.sync(details="none"), f"night {turn}", 0)
+            house.expect(house.run("reconcile"), f"night {turn}, compared by days", 0)
+            house.compare(f"night {turn}")
+            house.pass_nights(1)
+        return house.end()
+
+
+def _restored(soak: Soak) -> Outcome:
+    """Each other night sessions are again what they were, revisions too: so is the copy, and a rebuild agrees."""
+    outcome = Outcome("revisions that go back")
+    with laboratory(_world(soak), Quirks()) as (simulator, folder):
+        house, world = _House(simulator, folder, outcome), simulator.world
+        for turn in range(soak.scaled(_NIGHTS, 4) // 2):
+            before = [world.find(key) for key in world.keys()[turn::20]]
+            for session in before * 2:
+                world.change(session.key, {"user.name": f"nobody {turn}"})
+            house.expect(house.sync(), f"night {turn}", 0)
+            house.compare(f"night {turn}")
+            house.pass_nights(1)
+            for session in before:
+                # Else it went on since, and nobody can tell its revision from that of the change.
+                if session.at(world.now_ms) is session:
+                    world.put(session)
+                    outcome.failures += 1
+            house.expect(house.sync(), f"night {turn}, restored", 0)
+            house.compare(f"night {turn}, restored")
+        house.expect(house.run("rebuild"), "rebuilt", 0)
+        house.compare("rebuilt")
+        return house.end()
+
+
+def _granted_later(soak: Soak, strategy: str) -> Outcome:
+    """The user sees five sessions at first, later thousands: they are read in windows, by the appliance's counts."""
+    outcome = Outcome(f"a right granted later, {strategy}")
+    world = World(WorldSpec(sessions=_MANY, seed=soak.seed, late=0.0, deleted_per_night=0.0))
+    with laboratory(world, Quirks()) as (simulator, folder):
+        house = _House(simulator, folder, outcome, kinds=())
+        hidden = [world.find(key) for key in world.keys()[5:]]
+        for session in hidden:
+            world.delete(session.key)
+        house.expect(house.sync(strategy=strategy, details="none"), "five sessions", 0)
+        house.pass_nights(1)
+        for session in hidden:
+            world.put(session.at(world.now_ms))
+        house.expect(house.sync(strategy=strategy, details="none"), "all of them", 0)
+        house.compare("all of them")
+        with duckdb.connect(str(house.warehouse), read_only=True) as connection:
+            largest = connection.execute("select max(distinct_keys) from sync_windows").fetchall()[0][0]
+        outcome.claim(largest < len(hidden) / 2, f"a window of {largest:,} sessions was read in one piece")
+        return house.end()
+
+
+def _moves_on(soak: Soak, strategy: str) -> Outcome:
+    """A first sync is killed again and again while sessions change, come and go where it has been: done is done."""
+    outcome = Outcome(f"killed while the world moves, {strategy}")
+    world = World(WorldSpec(sessions=_MANY, seed=soak.seed, late=0.0))
+    dice = soak.dice(outcome.scenario)
+    with laboratory(world, Quirks(latency=0.05)) as (simulator, folder):
+        house = _House(simulator, folder, outcome, kinds=())
+        settings = {"strategy": strategy, "details": "none", "sweep_requests": 1, "concurrency": 2}
+        for kill in range(soak.scaled(_NIGHTS, 4)):
+            last = simulator.requests["list"] + 5 + 3 * kill
+            ended = house.sync(kill=lambda _, last=last: simulator.requests["list"] >= last, **settings)
+            house.expect(ended, f"kill {kill}", KILLED)
+            outcome.failures += 1
+            for key in dice.sample(world.keys(), 60):
+                world.change(key, {"user.name": f"later {kill}"})
+            for key in dice.sample(world.keys(), 20):
+                started = world.session(key)["body"]["start_time"]
+                world.delete(key)
+                world.add(start_time=started, creation_time=world.now)
+            house.source.note_keys()
+            simulator.drop_snapshot()
+        house.expect(house.sync(**settings), "done", 0)
+        house.compare("done")
         return house.end()
 
 
@@ -180,7 +317,9 @@ def _clock(soak: Soak, wrong: timedelta) -> Outcome:
         house = _House(simulator, folder, outcome)
         house.expect(house.sync(), "before", 0)
         house.pass_nights(1)
-        house.expect(house.sync(clock=wrong), "under the wrong clock", 0)
+        # The appliance's clock is right: to who is so far off, it seems to be off the other way.
+        with Simulator(world, Quirks(clock_offset=-wrong.total_seconds())) as right:
+            house.expect(_House(right, folder, outcome).sync(clock=wrong), "under the wrong clock", 0)
         outcome.failures = 1
         house.compare("under the wrong clock")
         for night in range(soak.scaled(_NIGHTS, 3)):

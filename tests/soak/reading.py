@@ -39,7 +39,9 @@ def read_until(folder: Path, stop: Path) -> dict[str, Any]:
     while not stop.exists() and not file.exists():
         time.sleep(_SECONDS_BETWEEN)
     staying = open_warehouse(folder) if file.exists() else None
-    while staying is not None and not stop.exists():
+    has_to_stop = False
+    while staying is not None and not has_to_stop:
+        has_to_stop = stop.exists()  # what was published last is read once in any case
         try:
             with open_warehouse(folder) as fresh:
                 for warehouse in (fresh, staying):
