@@ -123,7 +123,7 @@ def test_a_second_name_for_the_same_sessions_is_refused(
 ) -> None:
     """Exit code 2 before anything is taken, by one request; the line names each way out, and each of them works."""
     folder = tmp_path / "copy"
-    with Simulator(World(WorldSpec(sessions=1500, days=30)), Quirks(reading=reading)) as simulator:
+    with Simulator(World(WorldSpec(sessions=600, days=30)), Quirks(reading=reading)) as simulator:
         ask_appliance(simulator, monkeypatch)
         old = ["--appliance", "10.0.0.1", "--details", "none"]
         days = ["--start", "2026-10-20", "--end", "2026-12-01"]
@@ -155,7 +155,7 @@ def test_a_second_name_for_the_same_sessions_is_refused(
         forget_snapshot(simulator)
         taken = call(capsys, folder, "sync", "--appliance", "sps.example", "--details", "none", "--new-appliance")
         assert taken[0] == 0
-        assert "1,500 new" in taken[2]
+        assert "600 new" in taken[2]
 
 
 def test_a_tiny_copy_is_recognised_too(
