@@ -15,16 +15,9 @@ from spsetl.sync.last_runs import LastRun, fetch_last_runs, keep_last_run
 from spsetl.sync.lock import find_holder, hold_lock
 from tests.syncing import sync
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 RUN = LastRun(run_id="r", appliance="sps", kind="sync", status="running", started_at="2026-11-01T02:00:00Z")
-
-
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No settings but the test's own."""
-    for name in list(os.environ):
-        if name.startswith("SPSETL_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="module")

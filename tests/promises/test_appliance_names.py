@@ -1,9 +1,7 @@
 """No appliance is copied twice under two names; and `spsetl appliances` lists, renames and forgets one, exactly."""
 
 import json
-import os
 import shutil
-from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,6 @@ from typing import Any
 import duckdb
 import pyarrow.parquet as pq
 import pytest
-import stamina
 
 import spsetl
 from spsetl import schema
@@ -22,21 +19,11 @@ from tests.killing import kill_at
 from tests.oracle import assert_equal_copy
 from tests.syncing import forget_snapshot, sync
 
+pytestmark = pytest.mark.usefixtures("alone", "two_tries")
+
 FEW = WorldSpec(sessions=60, days=6)
 OTHERS = WorldSpec(sessions=40, days=4, seed=7)
 Said = tuple[int, str, str]
-
-
-@pytest.fixture(autouse=True)
-def _quick_and_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No settings but the test's own, a folder of its own, and retries without waits."""
-    for name in list(os.environ):
-        if name.startswith("SPSETL_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    stamina.set_testing(testing=True, attempts=2)
-    yield
-    stamina.set_testing(testing=False)
 
 
 @pytest.fixture(scope="module")

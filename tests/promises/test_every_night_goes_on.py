@@ -36,7 +36,7 @@ def pass_nights(simulator: Simulator, nights: int, *, keeps: timedelta) -> None:
 @pytest.mark.parametrize(("days", "nights_off"), [(7, 1), (30, 5)])
 def test_ordinary_clean_up_is_no_alarm(may_read_policies: bool, days: int, nights_off: int, tmp_path: Path) -> None:
     """What is older than the appliance keeps is expected to go, whether its options can be read or not."""
-    world = World(WorldSpec(sessions=100 * days, days=days, deleted_per_night=0.0, late=0.0))
+    world = World(WorldSpec(sessions=50 * days, days=days, deleted_per_night=0.0, late=0.0))
     for protocol in EACH_PROTOCOL:
         world.policies.put(
             protocol, "options", "options", {"channel_database_cleanup": {"enabled": True, "days": days}}
@@ -97,7 +97,9 @@ def test_seven_years_of_days_are_planned(tmp_path: Path) -> None:
         patch("spsetl.extract.plan.LARGEST_WINDOW", 40),
     ):
         assert sync(simulator, tmp_path, details="none").is_complete
-        compared = run_reconcile(settings_for(simulator, tmp_path, details="none"), runner=ThreadRunner(), progress=Silence())
+        compared = run_reconcile(
+            settings_for(simulator, tmp_path, details="none"), runner=ThreadRunner(), progress=Silence()
+        )
         assert compared.is_complete
         assert simulator.requests["histogram"] < 12
     assert ask(tmp_path, "select count(*) > 4 from sync_windows where kind = 'list'") == [(True,)]
