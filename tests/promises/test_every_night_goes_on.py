@@ -33,10 +33,12 @@ def pass_nights(simulator: Simulator, nights: int, *, keeps: timedelta) -> None:
 
 
 @pytest.mark.parametrize("may_read_policies", [True, False])
-@pytest.mark.parametrize(("days", "nights_off"), [(7, 1), (30, 5)])
-def test_ordinary_clean_up_is_no_alarm(may_read_policies: bool, days: int, nights_off: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("days", "nights_off", "each_day"), [(7, 1, 100), (30, 5, 50)])
+def test_ordinary_clean_up_is_no_alarm(
+    may_read_policies: bool, days: int, nights_off: int, each_day: int, tmp_path: Path
+) -> None:
     """What is older than the appliance keeps is expected to go, whether its options can be read or not."""
-    world = World(WorldSpec(sessions=50 * days, days=days, deleted_per_night=0.0, late=0.0))
+    world = World(WorldSpec(sessions=each_day * days, days=days, deleted_per_night=0.0, late=0.0))
     for protocol in EACH_PROTOCOL:
         world.policies.put(
             protocol, "options", "options", {"channel_database_cleanup": {"enabled": True, "days": days}}
