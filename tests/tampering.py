@@ -24,6 +24,7 @@ def tampering(simulator: Simulator, tamper: Tamper) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # else a body waits 40 ms for the acknowledgement of its headers
 
         def do_GET(self) -> None:
             connection = HTTPConnection(host)

@@ -20,13 +20,6 @@ def without_sleeps() -> Iterator[None]:
 
 
 @pytest.fixture
-def without_waiting() -> Iterator[None]:
-    """Retries of a sync happen, however many, without their waits."""
-    with stamina.set_testing(True, attempts=20):
-        yield
-
-
-@pytest.fixture
 def start_appliance() -> Iterator[Start]:
     """Starts simulated appliances of 30 sessions and ends them."""
     running: list[Simulator] = []

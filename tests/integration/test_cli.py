@@ -1,7 +1,6 @@
 """The command line as a user meets it: one line for what went wrong, the right exit code, nothing lost."""
 
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import stamina
 
 from spsetl.appliance.client import Client
 from spsetl.cli import run
@@ -19,19 +17,9 @@ from spsetl.settings import load_settings
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
 from spsetl.sync import ThreadRunner, run_sync
 
+pytestmark = pytest.mark.usefixtures("alone", "two_tries")
+
 SMALL = WorldSpec(sessions=60, days=6)
-
-
-@pytest.fixture(autouse=True)
-def _quick_and_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No settings but the test's own, a folder of its own, and retries without waits."""
-    for name in list(os.environ):
-        if name.startswith("SPSETL_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    stamina.set_testing(testing=True, attempts=2)
-    yield
-    stamina.set_testing(testing=False)
 
 
 @pytest.fixture(scope="module")

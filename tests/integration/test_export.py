@@ -33,13 +33,9 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, copy: Path) -> None:
-    """No settings but where the copy is."""
-    for name in list(os.environ):
-        if name.startswith("SPSETL_"):
-            monkeypatch.delenv(name)
+def _settings(alone: None, monkeypatch: pytest.MonkeyPatch, copy: Path) -> None:
+    """Where the copy is."""
     monkeypatch.setenv("SPSETL_DATA_DIR", str(copy))
-    monkeypatch.chdir(tmp_path)
 
 
 def rows_of(file: Path) -> list[tuple[Any, ...]]:

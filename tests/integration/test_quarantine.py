@@ -1,7 +1,6 @@
 """What an older spsetl could not read, and a newer one can: listed, and taken into the copy."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +12,6 @@ from typing import Any
 import duckdb
 import orjson
 import pytest
-import stamina
 
 from spsetl import schema
 from spsetl.cli import run
@@ -27,21 +25,11 @@ from spsetl.simulator import Simulator, World, WorldSpec
 from spsetl.sync import ThreadRunner, run_sync
 from tests.oracle import assert_equal_copy
 
+pytestmark = pytest.mark.usefixtures("alone", "two_tries")
+
 SMALL = WorldSpec(sessions=60, days=6)
 SIGKILLED = -9
 Refuses = Callable[[str, Any], bool]
-
-
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No settings but the test's own, and retries without waits."""
-    for name in list(os.environ):
-        if name.startswith("SPSETL_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    stamina.set_testing(testing=True, attempts=2)
-    yield
-    stamina.set_testing(testing=False)
 
 
 def sync(simulator: Simulator, folder: Path, details: str = "channels,events,alerts") -> None:

@@ -1,11 +1,9 @@
 """The warehouse made anew from the lake alone, and the lake compacted, as a user does it."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -14,7 +12,6 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import stamina
 
 from spsetl import schema
 from spsetl.cli import run
@@ -26,20 +23,10 @@ from spsetl.sync import ThreadRunner, run_sync
 from spsetl.sync.data_dir import hold_lock
 from tests.tampering import of_items, tampering
 
+pytestmark = pytest.mark.usefixtures("alone", "two_tries")
+
 SMALL = WorldSpec(sessions=60, days=6)
 SIGKILLED = -9
-
-
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No settings but the test's own, and retries without waits."""
-    for name in list(os.environ):
-        if name.startswith("SPSETL_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    stamina.set_testing(testing=True, attempts=2)
-    yield
-    stamina.set_testing(testing=False)
 
 
 def sync(simulator: Simulator, folder: Path, url: str | None = None) -> Run:

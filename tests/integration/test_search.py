@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -46,11 +45,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No settings but the test's own."""
-    for name in list(os.environ):
-        if name.startswith("SPSETL_"):
-            monkeypatch.delenv(name)
+def _beside_the_copy(no_settings: None, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The copy is found as ./data."""
     monkeypatch.chdir(folder)
 
 

@@ -17,15 +17,7 @@ from spsetl.sync.data_dir import fetch_last_runs, find_holder, hold_lock, keep_l
 from tests.syncing import sync
 
 RUN = Run(run_id="r", appliance="sps", started_at=datetime(2026, 11, 1, 2, tzinfo=UTC))
-
-
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No settings but the test's own."""
-    for name in list(os.environ):
-        if name.startswith("SPSETL_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 @pytest.fixture(scope="module")

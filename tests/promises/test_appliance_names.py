@@ -1,9 +1,7 @@
 """No appliance is copied twice under two names; and `spsetl appliances` lists, renames and forgets one, exactly."""
 
 import json
-import os
 import shutil
-from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,6 @@ from typing import Any
 import duckdb
 import pyarrow.parquet as pq
 import pytest
-import stamina
 
 import spsetl
 from spsetl import schema
@@ -22,21 +19,11 @@ from tests.killing import kill_at
 from tests.oracle import assert_equal_copy
 from tests.syncing import forget_snapshot, sync
 
+pytestmark = pytest.mark.usefixtures("alone", "two_tries")
+
 FEW = WorldSpec(sessions=60, days=6)
 OTHERS = WorldSpec(sessions=40, days=4, seed=7)
 Said = tuple[int, str, str]
-
-
-@pytest.fixture(autouse=True)
-def _quick_and_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No settings but the test's own, a folder of its own, and retries without waits."""
-    for name in list(os.environ):
-        if name.startswith("SPSETL_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    stamina.set_testing(testing=True, attempts=2)
-    yield
-    stamina.set_testing(testing=False)
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +110,7 @@ def test_a_second_name_for_the_same_sessions_is_refused(
 ) -> None:
     """Exit code 2 before anything is taken, by one request; the line names each way out, and each of them works."""
     folder = tmp_path / "copy"
-    with Simulator(World(WorldSpec(sessions=1500, days=30)), Quirks(reading=reading)) as simulator:
+    with Simulator(World(WorldSpec(sessions=600, days=30)), Quirks(reading=reading)) as simulator:
         ask_appliance(simulator, monkeypatch)
         old = ["--appliance", "10.0.0.1", "--details", "none"]
         days = ["--start", "2026-10-20", "--end", "2026-12-01"]
@@ -155,7 +142,7 @@ def test_a_second_name_for_the_same_sessions_is_refused(
         forget_snapshot(simulator)
         taken = call(capsys, folder, "sync", "--appliance", "sps.example", "--details", "none", "--new-appliance")
         assert taken[0] == 0
-        assert "1,500 new" in taken[2]
+        assert "600 new" in taken[2]
 
 
 def test_a_tiny_copy_is_recognised_too(

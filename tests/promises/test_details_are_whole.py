@@ -12,9 +12,9 @@ from spsetl.appliance.limits import ANSWER, Limits
 from spsetl.errors import IncompleteError
 from spsetl.extract.details import fetch_details
 from spsetl.extract.policies import fetch_configuration
-from spsetl.simulator import Quirks, Simulator, World
+from spsetl.simulator import Quirks, Simulator, World, WorldSpec
 from tests.oracle import assert_equal_copy
-from tests.syncing import NAME, SMALL, sync
+from tests.syncing import NAME, sync
 
 DETAIL_KINDS = "channels,events,alerts,trail_downloads,indexing"
 
@@ -175,7 +175,7 @@ def test_a_count_that_stops_is_not_believed() -> None:
 @pytest.mark.parametrize("meta", ["none", "count", "whole"])
 def test_a_copy_of_short_bare_pages_is_whole(meta: str, tmp_path: Path) -> None:
     """Of every session and kind."""
-    world = World(SMALL)
+    world = World(WorldSpec(sessions=60, days=12))
     with Simulator(world, Quirks(detail_limit=2, detail_meta=meta)) as simulator:  # type: ignore[arg-type]
         report = sync(simulator, tmp_path, details=DETAIL_KINDS)
     assert (report.details_pending, report.details_failed) == (0, 0)

@@ -1,14 +1,12 @@
 """Details that cannot be fetched: of one session, of one kind, of all; for a night, and for ever."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-import stamina
 from pydantic import SecretStr
 
 from spsetl.appliance.client import Client
@@ -21,16 +19,11 @@ from spsetl.sync import ThreadRunner, run_backfill
 from tests.oracle import assert_equal_copy
 from tests.syncing import NAME, ask, settings_for, sync
 
+pytestmark = pytest.mark.usefixtures("without_waiting")
+
 FEW = WorldSpec(sessions=40, days=4)
 KINDS = ("channels", "events", "alerts")
 ALL_KINDS = (*KINDS, "trail_downloads", "indexing")
-
-
-@pytest.fixture(autouse=True)
-def _without_waiting() -> Iterator[None]:
-    """Whatever is tried again is tried at once."""
-    with stamina.set_testing(True, attempts=20):
-        yield
 
 
 def nights_pass(folder: Path, days: float) -> None:
@@ -325,7 +318,7 @@ def test_a_night_of_404s_heals_by_itself(also: tuple[str, ...], tmp_path: Path) 
     assert_equal_copy(world, tmp_path / "warehouse.duckdb", appliance=NAME)
 
 
-@pytest.mark.parametrize("sessions", [8, 120])
+@pytest.mark.parametrize("sessions", [8, 60])
 def test_a_kind_that_this_firmware_has_not_is_believed_after_some_nights(sessions: int, tmp_path: Path) -> None:
     """Told, then settled: also for sessions that are new. Once the appliance has it, it is copied."""
     world = World(WorldSpec(sessions=sessions, days=4))

@@ -33,19 +33,21 @@ def pass_nights(simulator: Simulator, nights: int, *, keeps: timedelta) -> None:
 
 
 @pytest.mark.parametrize("may_read_policies", [True, False])
-@pytest.mark.parametrize(("days", "nights_off"), [(7, 1), (30, 5)])
-def test_ordinary_clean_up_is_no_alarm(may_read_policies: bool, days: int, nights_off: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("days", "nights_off", "each_day"), [(7, 1, 100), (30, 5, 50)])
+def test_ordinary_clean_up_is_no_alarm(
+    may_read_policies: bool, days: int, nights_off: int, each_day: int, tmp_path: Path
+) -> None:
     """What is older than the appliance keeps is expected to go, whether its options can be read or not."""
-    world = World(WorldSpec(sessions=100 * days, days=days, deleted_per_night=0.0, late=0.0))
+    world = World(WorldSpec(sessions=each_day * days, days=days, deleted_per_night=0.0, late=0.0))
     for protocol in EACH_PROTOCOL:
         world.policies.put(
             protocol, "options", "options", {"channel_database_cleanup": {"enabled": True, "days": days}}
         )
     with Simulator(world, Quirks(configuration_right=may_read_policies)) as simulator:
-        sync(simulator, tmp_path)
+        sync(simulator, tmp_path, details="none")
         for _ in range(3):
             pass_nights(simulator, nights_off, keeps=timedelta(days=days))
-            report = sync(simulator, tmp_path)
+            report = sync(simulator, tmp_path, details="none")
             assert report.published
             assert report.sessions_missing > 20
 
@@ -54,7 +56,7 @@ def test_a_refusal_fetches_details_first_and_is_told_again(tmp_path: Path) -> No
     """What is new gets its details though the drop is refused; each night says the same; once accepted, it is over."""
     world = World(WorldSpec(sessions=120, days=10, late=0.0))
     with Simulator(world) as simulator:
-        sync(simulator, tmp_path)
+        sync(simulator, tmp_path, details="channels")
         for key in world.keys()[30:110]:
             world.delete(key)
         for _ in range(2):
@@ -62,12 +64,12 @@ def test_a_refusal_fetches_details_first_and_is_told_again(tmp_path: Path) -> No
             world.add()
             before = simulator.requests["channels"]
             with pytest.raises(VanishedError, match="run once spsetl sync --accept-missing"):
-                sync(simulator, tmp_path)
+                sync(simulator, tmp_path, details="channels")
             assert simulator.requests["channels"] == before + 1
         simulator.advance_clock(1000)
-        assert sync(simulator, tmp_path, accept_missing=True).published
+        assert sync(simulator, tmp_path, details="channels", accept_missing=True).published
         simulator.advance_clock(1000)
-        assert sync(simulator, tmp_path).published
+        assert sync(simulator, tmp_path, details="channels").published
 
 
 @pytest.mark.parametrize("start", ["1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
@@ -96,8 +98,8 @@ def test_seven_years_of_days_are_planned(tmp_path: Path) -> None:
         patch("spsetl.extract.plan.SMALLEST_WINDOW", 20),
         patch("spsetl.extract.plan.LARGEST_WINDOW", 40),
     ):
-        assert sync(simulator, tmp_path).is_complete
-        compared = run_reconcile(settings_for(simulator, tmp_path), runner=ThreadRunner())
+        assert sync(simulator, tmp_path, details="none").is_complete
+        compared = run_reconcile(settings_for(simulator, tmp_path, details="none"), runner=ThreadRunner())
         assert compared.is_complete
         assert simulator.requests["histogram"] < 12
     assert ask(tmp_path, "select count(*) > 4 from sync_windows where kind = 'list'") == [(True,)]
@@ -116,17 +118,17 @@ def test_a_copy_that_was_nearly_empty_plans_by_the_appliance(histogram: bool, tm
         patch("spsetl.sync.planning.LARGEST_WINDOW", 100),
         patch("spsetl.sync.planning.SWEEP_WINDOW", 100),
     ):
-        sync(simulator, tmp_path)
+        sync(simulator, tmp_path, details="none")
         for day in range(40):
             world.add_many(20, start_time=world.now - timedelta(hours=30 * day + 1))
-        report = sync(simulator, tmp_path)
+        report = sync(simulator, tmp_path, details="none")
         assert report.sessions_new == 800
         largest = ask(
             tmp_path,
             "select max(distinct_keys) from sync_windows where run_id = (select max(run_id) from sync_windows)",
         )
         assert largest[0][0] <= 200
-    assert_equal_copy(world, tmp_path / "warehouse.duckdb", appliance=NAME)
+    assert_equal_copy(world, tmp_path / "warehouse.duckdb", appliance=NAME, kinds=())
 
 
 def shift_clock(folder: Path, by: timedelta) -> None:
@@ -186,7 +188,7 @@ def test_under_a_wrong_clock_what_is_gone_is_seen_by_the_appliances(
 def test_a_sync_from_the_future_is_stale(tmp_path: Path) -> None:
     """`status --max-age` does not take a negative age for a fresh one."""
     with Simulator(World(WorldSpec(sessions=10, days=2))) as simulator:
-        sync(simulator, tmp_path)
+        sync(simulator, tmp_path, details="none")
     with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as connection:
         connection.execute("update sync_runs set finished_at = finished_at + interval 4000 day")
 
@@ -210,17 +212,17 @@ def test_what_killed_runs_have_read_is_swept_before_done_is_said(tmp_path: Path)
 
             simulator.on_request = cut
             with pytest.raises(Exception, match="busy or restarting"):
-                sync(simulator, tmp_path, strategy="windows", concurrency=1)
+                sync(simulator, tmp_path, strategy="windows", concurrency=1, details="none")
             simulator.on_request = None
             keys = world.keys()
             world.change(keys[kill], {"user.name": f"later {kill}"})
             world.delete(keys[20 + kill])
             started = world.session(keys[40])["body"]["start_time"]
             world.add(start_time=started, creation_time=world.now)
-        report = sync(simulator, tmp_path, strategy="windows", sweep_requests=1)
+        report = sync(simulator, tmp_path, strategy="windows", sweep_requests=1, details="none")
         assert report.published
     gone = {key for (key,) in ask(tmp_path, "select session_key from sessions where missing_since is not null")}
-    assert_equal_copy(world, tmp_path / "warehouse.duckdb", appliance=NAME, gone=gone)
+    assert_equal_copy(world, tmp_path / "warehouse.duckdb", appliance=NAME, gone=gone, kinds=())
 
 
 @pytest.mark.parametrize(

@@ -14,14 +14,7 @@ from spsetl.simulator import Simulator, World, WorldSpec
 from spsetl.sync.data_dir import find_holder, hold_lock
 from tests.syncing import sync
 
-
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No settings but the test's own."""
-    for name in list(os.environ):
-        if name.startswith("SPSETL_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def failing_with(number: int) -> Callable[[int, int], None]:

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 import orjson
 import pytest
-import stamina
 
 from spsetl.appliance.protocol import decode_stats
 from spsetl.cli import run
@@ -21,6 +20,8 @@ from spsetl.report.contents import period_of
 from spsetl.simulator import Simulator, World, WorldSpec
 from tests.syncing import all_rows, ask, forget_snapshot
 from tests.tampering import Tamper, of_items, of_raw_items, tampering
+
+pytestmark = pytest.mark.usefixtures("two_tries")
 
 SMALL = WorldSpec(sessions=60, days=6)
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -53,16 +54,9 @@ VAULT = {
 
 
 @pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No settings but the test's own, and retries without waits."""
-    for name in list(os.environ):
-        if name.startswith("SPSETL_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+def _settings(alone: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where the copy is."""
     monkeypatch.setenv("SPSETL_DATA_DIR", str(tmp_path / "data"))
-    stamina.set_testing(testing=True, attempts=2)
-    yield
-    stamina.set_testing(testing=False)
 
 
 @pytest.fixture

@@ -22,11 +22,8 @@ VICTIM = "what was there"
 
 
 @pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def data(no_settings: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A published copy, and no other settings."""
-    for name in list(os.environ):
-        if name.startswith("SPSETL_"):
-            monkeypatch.delenv(name)
     data = publish_sessions(tmp_path / "data", [{"user_name": "ann", "protocol": "ssh"}])
     with WorkDatabase(data / "work" / "warehouse.duckdb", published=data / "warehouse.duckdb") as work:
         build_marts(work, Settings().office_hours)

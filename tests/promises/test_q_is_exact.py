@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -19,6 +18,8 @@ from spsetl.cli import run
 from spsetl.errors import UsageError
 from spsetl.warehouse.reader import Warehouse, open_warehouse
 from tests.published import publish_sessions
+
+pytestmark = pytest.mark.usefixtures("no_settings")
 
 NOW = datetime(2026, 11, 18, 14, 30, 15, 500_000)  # noqa: DTZ001 as the tables hold it
 PAGE = (Path(__file__).parents[2] / "sql" / "Q.md").read_text("utf-8")
@@ -59,14 +60,6 @@ def warehouse(folder: Path) -> Iterator[Warehouse]:
     """The copy, open."""
     with open_warehouse(folder) as warehouse:
         yield warehouse
-
-
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No settings but the test's own."""
-    for name in list(os.environ):
-        if name.startswith("SPSETL_"):
-            monkeypatch.delenv(name)
 
 
 def asked(folder: Path, capsys: pytest.CaptureFixture[str], q: str) -> tuple[list[int], str]:

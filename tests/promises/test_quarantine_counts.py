@@ -1,14 +1,12 @@
 """Rows that cannot be read: a few are told, many make the run incomplete, and an answer of nothing else is none."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-import stamina
 
 from spsetl.cli import run
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
@@ -16,24 +14,19 @@ from spsetl.warehouse.work import WorkDatabase
 from tests.syncing import ask, forget_snapshot
 from tests.tampering import of_items, tampering
 
+pytestmark = pytest.mark.usefixtures("two_tries")
+
 SMALL = WorldSpec(sessions=60, days=6)
 Sync = Callable[..., tuple[int, dict[str, Any]]]
 
 
 @pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No settings but the test's own, and retries without waits."""
-    for name in list(os.environ):
-        if name.startswith("SPSETL_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+def _settings(alone: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where the copy is and what it is of."""
     monkeypatch.setenv("SPSETL_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("SPSETL_DETAILS", "none")
     monkeypatch.setenv("SPSETL_APPLIANCE", "sps")
     monkeypatch.setenv("SPSETL_LOOKBACK", str(24 * 60))
-    stamina.set_testing(testing=True, attempts=2)
-    yield
-    stamina.set_testing(testing=False)
 
 
 @pytest.fixture

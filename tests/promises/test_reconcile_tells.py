@@ -1,33 +1,20 @@
 """What `sync`, `backfill` and `reconcile` say: warnings on stderr, one JSON value on stdout, however many they copy."""
 
 import json
-import os
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import stamina
 
 from spsetl.cli import run
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
 
+pytestmark = pytest.mark.usefixtures("alone", "two_tries")
+
 FEW = WorldSpec(sessions=40, days=4)
 OTHERS = WorldSpec(sessions=40, days=4, seed=7)
 DAYS = ["--start", "2026-10-01", "--end", "2026-11-30"]
-
-
-@pytest.fixture(autouse=True)
-def _quick_and_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No settings but the test's own, a folder of its own, and retries without waits."""
-    for name in list(os.environ):
-        if name.startswith("SPSETL_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    stamina.set_testing(testing=True, attempts=2)
-    yield
-    stamina.set_testing(testing=False)
 
 
 def write_settings(sections: dict[str, Simulator | str]) -> None:
