@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
 from spsetl.appliance.times import seconds_ahead
-from spsetl.doctor.deadline import within
 from spsetl.doctor.disk import bytes_per_day
-from spsetl.doctor.finding import Finding, red, split_advice
+from spsetl.doctor.finding import Finding, red, yellow
 from spsetl.doctor.libraries import check_libraries, declared_bounds, installed_versions
-from spsetl.doctor.pace import Pace, estimate_sync
+from spsetl.doctor.pace import estimate_sync
 from spsetl.doctor.settings import MASK, check_settings
+from spsetl.doctor.way import within
 from spsetl.errors import LoginError
 from spsetl.settings import load_settings
 
@@ -83,7 +83,7 @@ def test_growth_is_by_new_sessions() -> None:
     assert bytes_per_day(row, 2_000_000) == 20_000
     assert bytes_per_day(row | {"days": 0.5}, 2_000_000) is None
     assert bytes_per_day(row | {"sessions": 0}, 2_000_000) is None
-    assert bytes_per_day(None, 2_000_000) is None
+    assert bytes_per_day({}, 2_000_000) is None
 
 
 @given(
@@ -94,13 +94,13 @@ def test_growth_is_by_new_sessions() -> None:
 )
 def test_an_estimate_is_the_sum_of_its_terms(sessions: int, kinds: int, seconds: float, concurrency: int) -> None:
     """Whole pages, one request for each kind of each session, and hours that shrink as more are asked at once."""
-    pace = Pace(page_sessions=500, page_seconds=seconds, detail_seconds=seconds)
+    pace = {"page_sessions": 500, "page_seconds": seconds, "detail_seconds": seconds}
     estimate = estimate_sync(sessions, kinds, pace, concurrency)
-    assert (estimate.list_requests - 1) * 500 < sessions or sessions == 0
-    assert estimate.list_requests * 500 >= sessions
-    assert estimate.detail_requests == sessions * kinds
-    requests = estimate.list_requests + estimate.detail_requests
-    assert estimate.hours * 3600 * concurrency == pytest.approx(requests * seconds)
+    assert (estimate["list_requests"] - 1) * 500 < sessions or sessions == 0
+    assert estimate["list_requests"] * 500 >= sessions
+    assert estimate["detail_requests"] == sessions * kinds
+    requests = estimate["list_requests"] + estimate["detail_requests"]
+    assert estimate["hours"] * 3600 * concurrency == pytest.approx(requests * seconds)
 
 
 def test_no_secret_is_shown() -> None:
@@ -121,8 +121,8 @@ def test_an_error_is_split_into_what_is_wrong_and_what_to_do() -> None:
     """At its last semicolon; without one there is a general next step."""
     found = red("login", LoginError("refused; really; correct the password"))
     assert (found.found, found.next_step, found.exit_code) == ("refused; really", "correct the password", 4)
-    assert split_advice("refused") == ("refused", "")
     assert red("login", LoginError("refused")).next_step
+    assert (yellow("clock", "slow; set it").found, yellow("clock", "slow; set it").next_step) == ("slow", "set it")
 
 
 @pytest.mark.parametrize(
