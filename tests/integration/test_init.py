@@ -14,7 +14,7 @@ import keyring
 import pytest
 
 from spsetl.appliance.certificates import fetch_certificates
-from spsetl.cli import INTERRUPTED, init, questions, run, trust
+from spsetl.cli import INTERRUPTED, init, questions, run
 from spsetl.doctor import Finding
 from spsetl.settings import Settings, load_settings
 from spsetl.simulator import Simulator, World, WorldSpec
@@ -122,7 +122,7 @@ def test_certificate_without_its_ca_is_never_offered_for_trust(
     appliance: Simulator, talk: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A host that keeps its CA to itself: what to fetch, and from where, is said instead."""
-    monkeypatch.setattr(trust, "fetch_certificates", lambda access: fetch_certificates(access)[:1])
+    monkeypatch.setattr(init, "fetch_certificates", lambda access: fetch_certificates(access)[:1])
     code, shown = talk(answers=f"{appliance.url}\n\nno\n")
 
     assert (code, files()) == (2, {})
