@@ -21,7 +21,7 @@ _TROUBLES: Final[tuple[tuple[tuple[type[BaseException], ...], type[SpsetlError],
         "the proxy does not let us through to {host}; check HTTPS_PROXY, or name the host in NO_PROXY",
     ),
     (
-        (socket.gaierror,),
+        (socket.gaierror, urllib3.exceptions.LocationParseError),
         UnknownHostError,
         "the host name in {host} is unknown; check SPSETL_URL and the name server",
     ),

@@ -99,17 +99,16 @@ def _check_clock(ahead: float | None) -> Finding:
 
 def _check_configuration(client: Client) -> Generator[Finding, None, Retention]:
     """Whether the user may read what the table of policies is made of; a copy can do without."""
-    without = "policies and how long metadata lives are not copied"
     try:
         options = {protocol: fetch_options(client, protocol) for protocol in PROTOCOLS}
     except UnavailableError:
         raise
-    except RightsError:
-        advice = 'if they are wanted, let an administrator grant read access to the protocols\' "Control" pages'
-        yield yellow("configuration", f"the user may not read it: {without}; {advice}")
-        return {}
     except SpsetlError as error:
-        yield yellow("configuration", f"{without}: {error}; look whether this firmware is a known one")
+        is_kept = isinstance(error, RightsError)
+        what = "the user may not read it" if is_kept else str(error)
+        grant = 'if they are wanted, let an administrator grant read access to the protocols\' "Control" pages'
+        advice = grant if is_kept else "look whether this firmware is a known one"
+        yield yellow("configuration", f"{what}: policies and how long metadata lives are not copied; {advice}")
         return {}
     retention = {protocol: found.retention_days for protocol, found in options.items() if found is not None}
     yield green("configuration", "policies and how long metadata lives can be read", retention_days=retention)

@@ -15,7 +15,7 @@ from spsetl.settings import Settings
 from spsetl.sync.lock import find_holder
 from spsetl.sync.places import Places
 from spsetl.sync.report import TELL_US, name_misfits
-from spsetl.sync.retention import as_rows, describe_retention
+from spsetl.sync.retention import describe_retention
 from spsetl.sync.state import fetch_state
 from spsetl.warehouse.reader import open_warehouse
 from spsetl.warehouse.work import aware_utc
@@ -37,7 +37,7 @@ class Copy:
         names: The appliances that the copy has, this one or not.
         retention: Its rows of sql/reports/retention.sql.
         has_snapshots: Whether the appliance gives snapshots, as the last sync found it.
-        growth: The row of sql/doctor/growth.sql.
+        growth: By which part of itself it grows in a day, see sql/doctor/growth.sql.
         misfits: How often values did not fit, by field, see sql/doctor/misfits.sql.
     """
 
@@ -46,7 +46,7 @@ class Copy:
     names: tuple[str, ...] = ()
     retention: tuple[Mapping[str, Any], ...] = ()
     has_snapshots: bool | None = None
-    growth: Mapping[str, Any] = field(default_factory=dict)
+    growth: float | None = None
     misfits: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -84,7 +84,7 @@ def read_copy(settings: Settings, appliance: str | None) -> Copy:
             return Copy(**known)
         with open_warehouse(settings.data_dir) as warehouse:
             snapshots = warehouse.rows(read_statement("doctor", "snapshots"), {"appliance": appliance})[1]
-            (growth,) = as_rows(*warehouse.rows(read_statement("doctor", "growth")))
+            ((growth,),) = warehouse.rows(read_statement("doctor", "growth"))[1]
             misfits = dict(warehouse.rows(read_statement("doctor", "misfits"), {"appliance": appliance})[1])
         return Copy(**known, has_snapshots=snapshots[0][0] if snapshots else None, growth=growth, misfits=misfits)
     except OSError as error:

@@ -2,12 +2,11 @@
 
 import os
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from spsetl.doctor.copy import Copy, nearest
-from spsetl.doctor.finding import Finding, green, red, yellow
+from spsetl.doctor.finding import Finding, red, yellow_if
 from spsetl.errors import IncompleteError
 from spsetl.settings import Settings
 from spsetl.sync.places import Places
@@ -17,18 +16,18 @@ _LITTLE: Final = 2 * _GIB  # while nobody knows what a day brings
 _NONE: Final = 2**27
 _SOON: Final = 30  # days
 _NOW: Final = 3
-_SHORTEST: Final = 1.0  # days of syncs from which a day can be told
 _ADVICE: Final = "free some, or move the copy to a larger disk and set SPSETL_DATA_DIR: spsetl compact helps the lake"
 
 
 def check_disk(settings: Settings, copy: Copy) -> Finding:
     """Days until the disk is full: what is free, less the copy that publishing makes, by what a day brings.
 
-    A day brings as many bytes a session as the whole copy has: every version of the lake, and both warehouses.
+    A day brings as many bytes a session as the whole copy has: every version of the lake, and both warehouses. Nobody
+    knows how many sessions before there were syncs of a day.
     """
     free = shutil.disk_usage(nearest(settings.data_dir)).free
     size, reserve = _size(settings.data_dir), _size(Places.of(settings.data_dir).work)
-    usable, growth = max(free - reserve, 0), bytes_per_day(copy.growth, size)
+    usable, growth = max(free - reserve, 0), size * copy.growth if copy.growth else None
     days = usable / growth if growth else None
     text = f"{_gib(free)} free, {_gib(reserve)} of it for publishing, the copy has {_gib(size)}"
     text += f" and grows by {_gib(growth)} a day: full in {days:,.0f} days" if growth and days is not None else ""
@@ -36,21 +35,7 @@ def check_disk(settings: Settings, copy: Copy) -> Finding:
     facts["days_left"] = None if days is None else round(days, 1)
     if usable < _NONE or (days is not None and days < _NOW):
         return red("disk space", IncompleteError(f"{text}; {_ADVICE}"), **facts)
-    if usable < _LITTLE if days is None else days < _SOON:
-        return yellow("disk space", f"{text}; {_ADVICE}", **facts)
-    return green("disk space", text, **facts)
-
-
-def bytes_per_day(growth: Mapping[str, Any], size: int) -> float | None:
-    """What a day adds; None while there are no syncs of a day at least.
-
-    Args:
-        growth: The row of sql/doctor/growth.sql, or empty.
-        size: Bytes of the whole copy.
-    """
-    if not growth or not growth["sessions"] or not growth["days"] or growth["days"] < _SHORTEST:
-        return None
-    return float(growth["sessions_new"] / growth["days"] * size / growth["sessions"])
+    return yellow_if(usable < _LITTLE if days is None else days < _SOON, "disk space", text, _ADVICE, **facts)
 
 
 def _size(path: Path) -> int:

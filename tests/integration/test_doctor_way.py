@@ -94,12 +94,13 @@ def ca_file(ca: trustme.CA, tmp_path: Path) -> Path:
     return path
 
 
-def test_a_name_that_nobody_knows(tmp_path: Path) -> None:
-    """Red, exit code 5, and nothing behind it is tried."""
-    found = on_the_way(settings_of(tmp_path, "https://sps.nowhere.invalid"))
+@pytest.mark.parametrize("host", ["sps.nowhere.invalid", "sps..example", f"{'x' * 70}.example"])
+def test_a_name_that_nobody_knows(tmp_path: Path, host: str) -> None:
+    """Red, exit code 5, and nothing behind it is tried; also one that is none."""
+    found = on_the_way(settings_of(tmp_path, f"https://{host}"))
     name = found["name"]
     assert (name.state, name.exit_code, list(found)) == ("red", 5, ["settings", "name"])
-    assert "sps.nowhere.invalid is unknown" in name.found
+    assert f"{host} is unknown" in name.found
     assert name.next_step == "check SPSETL_URL and the name server"
 
 
