@@ -1,15 +1,15 @@
 """What is asked of the appliance, one question after the other; the first that fails ends it. Opens no snapshot."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
 from spsetl.appliance.client import Client
 from spsetl.appliance.configuration import PROTOCOLS
 from spsetl.appliance.probe import Capabilities, probe
-from spsetl.appliance.protocol import INFO_PATH, DetailKind, ListQuery, decode_info, decode_list
+from spsetl.appliance.protocol import INFO_PATH, DetailKind, decode_info
 from spsetl.doctor.finding import Finding, green, red, yellow, yellow_if
-from spsetl.doctor.pace import check_pace, keys_of, try_details
+from spsetl.doctor.pace import check_pace, measure_pages, try_details
 from spsetl.errors import BadAnswerError, RightsError, SpsetlError, UnavailableError
 from spsetl.extract.policies import fetch_options
 from spsetl.settings import Settings
@@ -50,11 +50,13 @@ def check_appliance(
         yield _check_clock(client.clock_ahead)
         check, retention = "configuration", {}
         retention = yield from _check_configuration(client)
-        check = "details"
-        yield from _check_details(client, settings)
+        check = "page latency"
+        pages = measure_pages(client)
+        for kind in _LATER_DETAILS:
+            if kind in settings.details:
+                yield _check_details(client, kind, pages.keys[:_FEW])
         yield from _check_abilities(found, has_snapshots)
-        check = "pace"
-        yield from check_pace(client, settings, found)
+        yield from check_pace(client, settings, found, pages)
     except SpsetlError as error:
         yield red(check, error)
     return retention
@@ -90,11 +92,11 @@ def _check_version(version: str) -> Finding:
 def _check_clock(ahead: float | None) -> Finding:
     if ahead is None:
         return yellow("clock", "the appliance's answers have no date; compare both clocks by hand", seconds_ahead=None)
-    if abs(ahead) > _MOST_SECONDS:
+    text = f"{abs(ahead):,.0f} s from ours"
+    if is_wrong := abs(ahead) > _MOST_SECONDS:
         text = f"the appliance's clock is {abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} ours"
-        advice = "set both by NTP: the look-back and the watermark rest on it, and late sessions could be missed"
-        return yellow("clock", f"{text}; {advice}", seconds_ahead=round(ahead))
-    return green("clock", f"{abs(ahead):.0f} s from ours", seconds_ahead=round(ahead))
+    advice = "set both by NTP: the look-back and the watermark rest on it, and late sessions could be missed"
+    return yellow_if(is_wrong, "clock", text, advice, seconds_ahead=round(ahead))
 
 
 def _check_configuration(client: Client) -> Generator[Finding, None, Retention]:
@@ -104,10 +106,10 @@ def _check_configuration(client: Client) -> Generator[Finding, None, Retention]:
     except UnavailableError:
         raise
     except SpsetlError as error:
-        is_kept = isinstance(error, RightsError)
-        what = "the user may not read it" if is_kept else str(error)
+        is_forbidden = isinstance(error, RightsError)
+        what = "the user may not read it" if is_forbidden else str(error)
         grant = 'if they are wanted, let an administrator grant read access to the protocols\' "Control" pages'
-        advice = grant if is_kept else "look whether this firmware is a known one"
+        advice = grant if is_forbidden else "look whether this firmware is a known one"
         yield yellow("configuration", f"{what}: policies and how long metadata lives are not copied; {advice}")
         return {}
     retention = {protocol: found.retention_days for protocol, found in options.items() if found is not None}
@@ -115,24 +117,16 @@ def _check_configuration(client: Client) -> Generator[Finding, None, Retention]:
     return retention
 
 
-def _check_details(client: Client, settings: Settings) -> Iterator[Finding]:
-    """Whether details that not every appliance or user has can be read; only where they are wanted."""
-    wanted = [kind for kind in _LATER_DETAILS if kind in settings.details]
-    if not wanted:
-        return
-    query = ListQuery(fields="start_time", sort="-start_time", limit=_FEW)
-    keys = keys_of(decode_list(client.get(query.path, query.params, kind="list")).items)
-    for kind in wanted:
-        answers, failures = try_details(client, keys, kind, enough=1)
-        if answers:
-            yield green(kind, "can be read")
-        elif failures:
-            advice = f"take {kind} out of SPSETL_DETAILS, or let an administrator grant the right"
-            what = "the user may not read them" if isinstance(failures[0], RightsError) else str(failures[0])
-            yield yellow(kind, f"{what}; {advice}")
-        else:
-            text = "none of the newest sessions has them" if keys else "there is no session to ask about"
-            yield yellow(kind, f"{text}; take {kind} out of SPSETL_DETAILS if this firmware has none")
+def _check_details(client: Client, kind: DetailKind, keys: Sequence[str]) -> Finding:
+    """Whether details that not every appliance or user has can be read."""
+    answers, failures = try_details(client, keys, kind, enough=1)
+    if answers:
+        return green(kind, "can be read")
+    if failures:
+        what = "the user may not read them" if isinstance(failures[0], RightsError) else str(failures[0])
+        return yellow(kind, f"{what}; take {kind} out of SPSETL_DETAILS, or let an administrator grant the right")
+    text = "none of the newest sessions has them" if keys else "there is no session to ask about"
+    return yellow(kind, f"{text}; take {kind} out of SPSETL_DETAILS if this firmware has none")
 
 
 def _check_abilities(found: Capabilities, has_snapshots: bool | None) -> Iterator[Finding]:

@@ -4,12 +4,12 @@ import math
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 from spsetl.appliance.client import Client
 from spsetl.appliance.probe import Capabilities
 from spsetl.appliance.protocol import DetailKind, ListQuery, decode_list
-from spsetl.doctor.finding import Finding, yellow, yellow_if
+from spsetl.doctor.finding import Finding, red, yellow, yellow_if
 from spsetl.errors import LoginError, NotFoundError, SpsetlError
 from spsetl.extract.counts import count_all
 from spsetl.extract.details import fetch_details
@@ -23,20 +23,29 @@ _LONG: Final = 24.0  # hours
 _HOUR: Final = 3600
 
 
-def check_pace(client: Client, settings: Settings, found: Capabilities) -> Iterator[Finding]:
-    """The median of a few pages and of the details of a few sessions, and what a full sync would take by it."""
-    size, page_seconds, keys = _measure_pages(client)
+class Pages(NamedTuple):
+    """A few pages of the newest sessions: how many the fullest has, the median of the seconds, all keys."""
+
+    size: int
+    seconds: float
+    keys: list[str]
+
+
+def check_pace(client: Client, settings: Settings, found: Capabilities, pages: Pages) -> Iterator[Finding]:
+    """The median of the pages and of the details of a few sessions, and what a full sync would take by it."""
     kinds: Sequence[DetailKind] = settings.details  # type: ignore[assignment]  # checked with the settings
     kind: DetailKind | None = "channels" if "channels" in kinds else kinds[0] if kinds else None
-    answers, failures = try_details(client, keys, kind, enough=_SAMPLES) if kind else ([], [])
-    detail_seconds = statistics.median(answers) if answers else 0.0
-    text = f"{page_seconds:.2g} s a page of {size} sessions"
-    text += f", {detail_seconds:.2g} s a request for details" if answers else ""
-    pace: dict[str, float] = {"page_sessions": size, "page_seconds": page_seconds, "detail_seconds": detail_seconds}
+    answers, failures = try_details(client, pages.keys, kind, enough=_SAMPLES) if kind else ([], [])
+    text = f"{pages.seconds:.2g} s a page of {pages.size} sessions"
+    pace = {"page_sessions": pages.size, "page_seconds": pages.seconds, "detail_seconds": 0.0}
+    if answers:
+        pace["detail_seconds"] = statistics.median(answers)
+        text += f", {pace['detail_seconds']:.2g} s a request for details"
     advice = "see what keeps the appliance busy, sync at night, with a lower SPSETL_CONCURRENCY if people wait"
-    yield yellow_if(page_seconds > _SLOW_PAGE, "page latency", text, advice, **pace)
+    yield yellow_if(pages.seconds > _SLOW_PAGE, "page latency", text, advice, **pace)
     if len(failures) >= _SAMPLES and not answers:
-        raise failures[0]  # no odd session here and there
+        yield red("details", failures[0], failed=len(failures))  # no odd session here and there
+        return
     if failures:
         text = f"{kind} of {len(failures)} of the {len(answers) + len(failures)} newest sessions fail: {failures[0]}"
         advice = "a sync tells which, goes on with the others, and asks for these again"
@@ -60,14 +69,7 @@ def _check_full_sync(facts: Mapping[str, float], settings: Settings) -> Finding:
 
 
 def estimate_sync(sessions: int, kinds: int, pace: Mapping[str, float], concurrency: int) -> dict[str, float]:
-    """All sessions, by pages as full as the measured ones, and one request for each kind of details of each.
-
-    Args:
-        sessions: How many there are.
-        kinds: How many kinds of details are wanted.
-        pace: Its `page_sessions`, `page_seconds` and `detail_seconds`.
-        concurrency: Requests at once.
-    """
+    """All sessions, by pages as full as the measured ones, and one request for each kind of details of each."""
     pages, details = math.ceil(sessions / max(pace["page_sessions"], 1)), sessions * kinds
     list_hours = pages * pace["page_seconds"] / concurrency / _HOUR
     detail_hours = details * pace["detail_seconds"] / concurrency / _HOUR
@@ -87,8 +89,8 @@ def _as_time(hours: float) -> str:
     return f"{hours * 60:.1f} min" if hours * 60 >= 1 else f"{hours * _HOUR:.1f} s"
 
 
-def _measure_pages(client: Client) -> tuple[int, float, list[str]]:
-    """The sessions of the fullest page, the median of its seconds, and the newest keys; nobody else asks meanwhile."""
+def measure_pages(client: Client) -> Pages:
+    """A few pages; nobody else asks meanwhile."""
     seconds: list[float] = []
     keys: list[str] = []
     largest = offset = 0
@@ -97,16 +99,11 @@ def _measure_pages(client: Client) -> tuple[int, float, list[str]]:
         began = time.monotonic()
         page = decode_list(client.get(query.path, query.params, kind="list"))
         seconds.append(time.monotonic() - began)
-        keys += keys_of(page.items)
+        keys += [str(item["key"]) for item in page.items if isinstance(item, dict) and item.get("key")]
         largest = max(largest, len(page.items))
         is_last = page.match_count is not None and offset + 2 * len(page.items) > page.match_count
         offset = 0 if is_last else offset + len(page.items)  # pages that are not full would look faster than they are
-    return largest, statistics.median(seconds), keys
-
-
-def keys_of(items: Sequence[Any]) -> list[str]:
-    """The keys of the sessions of a page that have one."""
-    return [str(item["key"]) for item in items if isinstance(item, dict) and item.get("key")]
+    return Pages(largest, statistics.median(seconds), [*dict.fromkeys(keys)])
 
 
 def try_details(
@@ -120,7 +117,7 @@ def try_details(
     seconds: list[float] = []
     failures: list[SpsetlError] = []
     end = time.monotonic() + _PATIENCE
-    for key in dict.fromkeys(keys):
+    for key in keys:
         began = time.monotonic()
         try:
             fetch_details(client, key, kind, tries=1)

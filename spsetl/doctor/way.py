@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -95,10 +96,12 @@ def _resolve(route: Route) -> Finding:
     if route.proxy:
         text = f"the proxy {route.proxy.address} is in force, and looks up {route.host}"
         return green("name", text, host=route.proxy.host, addresses=[], proxy=route.proxy.address)
-    entries = socket.getaddrinfo(route.host, route.port, type=socket.SOCK_STREAM)
-    addresses = sorted({str(entry[4][0]) for entry in entries})
+    addresses: list[str] = []
+    with suppress(OSError):  # the client has found it, so that it passes
+        entries = socket.getaddrinfo(route.host, route.port, type=socket.SOCK_STREAM)
+        addresses = sorted({str(entry[4][0]) for entry in entries})
     is_name = addresses != [route.host]
-    text = f"{route.host} is {', '.join(addresses) if is_name else 'an address, nothing to look up'}"
+    text = f"{route.host} is {', '.join(addresses) or 'known' if is_name else 'an address, nothing to look up'}"
     return green("name", text, host=route.host, addresses=addresses, proxy=None)
 
 

@@ -158,8 +158,9 @@ def test_details_that_all_fail_are_one(synced: Path) -> None:
         for key in world:
             simulator.poison(key, "403", "channels")
         found = by_check(settings_for(simulator, synced))
-    assert (found["pace"].state, found["pace"].exit_code) == ("red", 4)
-    assert "the user may not read channels" in found["pace"].found
+    assert (found["details"].state, found["details"].exit_code) == ("red", 4)
+    assert "the user may not read channels" in found["details"].found
+    assert "full sync" not in found
 
 
 def test_quiet_hours_are_kept(tmp_path: Path) -> None:
