@@ -16,7 +16,7 @@ from cyclopts import Parameter
 from pydantic import SecretStr
 
 from spsetl.access import Access, check_ca_file, read_password
-from spsetl.appliance.certificates import Certificate, check_connection, fetch_certificates, find_root, is_about_trust
+from spsetl.appliance.certificates import check_connection, fetch_certificates, find_root, is_about_trust
 from spsetl.cli.complaint import complain
 from spsetl.cli.diagnosis import Diagnosis
 from spsetl.cli.files import NewFiles
@@ -177,9 +177,6 @@ def _tidy(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-# What is asked
-
-
 def _ask_all(draft: _Draft, trusted: Path) -> None:
     if "ca_file" in draft.values:
         check_ca_file(Path(draft.values["ca_file"]).expanduser(), "ca_file")
@@ -262,16 +259,14 @@ def _ask_trust(url: str, trusted: Path | None) -> Path | None:
     elif root is not own:
         say(f"  and that of the CA {root.subject}")
         say(f"    SHA-256       {root.fingerprint}")
-    return trusted if trusted and root and _is_trusted(own, root, trusted) else None
-
-
-def _is_trusted(own: Certificate, root: Certificate, trusted: Path) -> bool:
+    if trusted is None or root is None:
+        return None
     say(_COMPARE)
     what = "it" if root is own else "that CA"
     if not ask_yes(f"Are the fingerprints the same, and is {what} to be trusted from now on", default=False):
-        return False
+        return None
     trusted.write_text(root.pem)
-    return True
+    return trusted
 
 
 def _read_ca_file(answer: str) -> Path | None:
@@ -308,14 +303,14 @@ def _ask_password(draft: _Draft) -> None:
 def _keep_in_file(draft: _Draft, answer: str) -> None:
     """The password that the file has, or one that will be put there."""
     place = Path(answer).expanduser().absolute()
-    draft.is_new = not place.exists()
-    if draft.is_new:
+    is_new = not place.exists()
+    if is_new:
         _check_new(place)
         draft.password = ask_password(f"Password of {draft.values['username']}")
     else:
         say(f"  {place} is there already: the password in it is used")
         draft.password = read_password(place, "the password")
-    draft.values["password_file"] = place
+    draft.values["password_file"], draft.is_new = place, is_new
 
 
 def _keep_in_keyring(draft: _Draft, service: str) -> None:
@@ -329,15 +324,13 @@ def _keep_in_keyring(draft: _Draft, service: str) -> None:
 
 def _check_new(path: Path) -> None:
     """Refuse to write over a file, or where there is no folder to write into."""
-    if path.exists() or path.is_symlink():
-        raise UsageError(f"{path} is there already; name another file")
+    trouble = f"{path} is there already" if path.exists() or path.is_symlink() else ""
     if not path.parent.is_dir():
-        raise UsageError(f"there is no folder {path.parent}; make it first, or name another file")
-    if not os.access(path.parent, os.W_OK):
-        raise UsageError(f"{path.parent} cannot be written by this user; name another file")
-
-
-# What is written
+        trouble = f"there is no folder {path.parent}"
+    elif not os.access(path.parent, os.W_OK):
+        trouble = f"{path.parent} cannot be written by this user"
+    if trouble:
+        raise UsageError(f"{trouble}; name another file")
 
 
 def _write(draft: _Draft, trusted: Path) -> int:

@@ -1,13 +1,12 @@
 """All checks of one appliance and of its copy, in an order in which each can rely on those before it."""
 
 from collections.abc import Generator, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
 from spsetl.access import Access
 from spsetl.appliance.client import Client
-from spsetl.appliance.limits import ANSWER
+from spsetl.appliance.limits import Limits
 from spsetl.doctor.appliance import Retention, check_appliance
 from spsetl.doctor.copy import (
     Copy,
@@ -74,7 +73,7 @@ def _examine_appliance(settings: Settings, access: Access, copy: Copy) -> Genera
         timeout=settings.timeout,
         patience=min(_PATIENCE, settings.timeout),
         user_agent_suffix=Places.of(settings.data_dir).token,
-        limits=replace(ANSWER, seconds=settings.timeout),
+        limits=Limits.of("ANSWER", min(settings.timeout, settings.answer_seconds), settings.answer_megabytes),
     )
     with client:
         return (yield from check_appliance(client, settings, copy.has_snapshots))

@@ -27,22 +27,22 @@ class Finding:
         return {name: value for name, value in asdict(self).items() if name != "lines"}
 
 
-def green(check: str, found: str, **facts: Any) -> Finding:
+def green(check: str, found: str, /, **facts: Any) -> Finding:
     """As it should be."""
     return Finding(check, "green", found, facts=facts)
 
 
-def yellow(check: str, message: str, **facts: Any) -> Finding:
+def yellow(check: str, message: str, /, **facts: Any) -> Finding:
     """Something to look at; what to do stands behind the last semicolon of the message, as in all of our errors."""
     return Finding(check, "yellow", *_split(message), facts=facts)
 
 
-def yellow_if(is_bad: bool, check: str, found: str, next_step: str, **facts: Any) -> Finding:
+def yellow_if(is_bad: bool, check: str, found: str, next_step: str, /, **facts: Any) -> Finding:
     """Yellow with the next step, or green without one."""
     return yellow(check, f"{found}; {next_step}", **facts) if is_bad else green(check, found, **facts)
 
 
-def red(check: str, error: SpsetlError, **facts: Any) -> Finding:
+def red(check: str, error: SpsetlError, /, **facts: Any) -> Finding:
     """Something that keeps a sync from working, in the error's own words."""
     return Finding(check, "red", *_split(str(error)), error.exit_code, facts=facts)
 

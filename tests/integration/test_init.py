@@ -144,6 +144,17 @@ def test_wrong_answer_is_explained_and_asked_again(appliance: Simulator, talk: T
     assert load_settings(environ={}).password_file == Path("pw").absolute()
 
 
+def test_password_is_kept_nowhere_after_a_file_that_cannot_be(appliance: Simulator, talk: Talk) -> None:
+    """The refused file is forgotten; the password serves for the check alone."""
+    answers = "auditor\nfile\n/nowhere/x\nnowhere\n\n"
+    code, shown = talk("--url", appliance.url, "--ca-file", str(appliance.ca_file), answers=answers)
+
+    assert code == 0
+    assert "there is no folder /nowhere" in shown
+    assert "The password is kept nowhere" in shown
+    assert set(files()) == {"spsetl.toml"}
+
+
 def test_red_check_is_corrected_with_the_answers_as_defaults(appliance: Simulator, talk: Talk) -> None:
     """After a refused login, Enter repeats each answer; nothing is written before the check is green."""
     first = f"{appliance.url}\nyes\nauditr\n\n\n\n"
