@@ -65,14 +65,15 @@ def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
 
 @contextmanager
 def tls_server(certificate: trustme.LeafCert) -> Iterator[str]:
-    """A server that shows this certificate and then says nothing; its address."""
+    """A server that shows this certificate and knows no page; its address."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
 
     def shake_hands(connection: socket.socket) -> None:
         try:
             with context.wrap_socket(connection, server_side=True) as secure:
-                secure.recv(1)
+                while secure.recv(65536):
+                    secure.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
         except OSError:
             connection.close()
 
