@@ -263,7 +263,8 @@ def report(start: date | None = None, end: date | None = None) -> str:
     """
     settings = load_appliances()[0]  # the data directory is the same for all
     first, last = period_of(start, end, today())
-    path = write_report(settings.data_dir, start=first, end=last, office_hours=str(settings.office_hours)).resolve()
+    hours = str(settings.office_hours)
+    path = write_report(settings.data_dir, start=first, end=last, since=first, office_hours=hours).resolve()
     create_link_artifact(
         key="spsetl-report",
         link=path.as_uri(),

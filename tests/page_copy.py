@@ -58,6 +58,7 @@ def make_sessions(count: int = 120, names: Sequence[str | None] = NAMES) -> list
             "trail_downloads_status": schema.NOT_REQUESTED,
             "indexing_status": schema.NOT_REQUESTED,
             "missing_since": SYNCED if number % 17 == 0 else None,
+            "extracted_at": SYNCED - number % 25 * DAY,
         }
         for number in range(count)
     ]
@@ -72,6 +73,7 @@ def make_alerts(sessions: Iterable[Row]) -> list[Row]:
             "record_id": position,
             "rule_name": (None, "Cards", "Commands")[(place + position) % 3],
             "time": session["start_time"] + timedelta(minutes=position),
+            "extracted_at": session["extracted_at"],
         }
         for place, session in enumerate(sessions)
         if place % 7 == 0 and session["alerts_status"] == schema.FETCHED
@@ -115,7 +117,11 @@ def make_windows() -> list[Row]:
 def make_rows(**changed: list[Row]) -> dict[str, list[Row]]:
     """The rows of the copy by table."""
     sessions = changed.get("sessions", make_sessions())
-    quarantine = [{"appliance": "west", "table_name": "events", "reason": "no time", "raw": "{}", "row_hash": "1"}]
+    quarantine = [
+        {"appliance": "west", "table_name": "events", "reason": "no time", "raw": "{}", "row_hash": f"{number}"}
+        | {"extracted_at": SYNCED - number * 20 * DAY}
+        for number in range(2)
+    ]
     rows = {
         "sessions": sessions,
         "alerts": make_alerts(sessions),

@@ -60,6 +60,25 @@ class Oracle:
             }
         ]
 
+    def changes_since(self) -> list[Row]:
+        """Of the whole copy."""
+
+        def fresh(table: str, column: str = "extracted_at") -> int:
+            return sum(row[column] is not None and row[column] > SINCE for row in self.rows[table])
+
+        first = {by: [min(row["start"] for row in rows) for name, rows in groups(self.all, by).items() if name]
+                 for by in ("user", "server")}  # fmt: skip
+        return [
+            {
+                "session_count": fresh("sessions"),
+                "user_count": sum(start > SINCE for start in first["user"]),
+                "server_count": sum(start > SINCE for start in first["server"]),
+                "alert_count": fresh("alerts"),
+                "missing_count": fresh("sessions", "missing_since"),
+                "quarantined_count": fresh("quarantine"),
+            }
+        ]
+
     def period_figures(self) -> list[Row]:
         """The sessions of the period."""
         rows = self.period

@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from spsetl.appliance.failures import LOGIN, HopelessConnectError
+from spsetl.appliance.limits import ANSWER
 from spsetl.appliance.route import find_route
 from spsetl.appliance.transport import Transport, make_headers
 from spsetl.errors import ConnectError
@@ -41,14 +42,15 @@ class Certificate:
     is_self_signed: bool
 
 
-def check_connection(access: Access) -> None:
-    """Ask for one page without logging in, over the connection that a sync will use; any answer will do.
+def check_connection(access: Access, seconds: float = _SECONDS) -> None:
+    """Ask for one page without logging in, over the connection that a sync will use; any answer in time will do.
 
     Raises:
         HopelessConnectError: The certificate is not trusted, or TLS is not spoken there.
         SpsetlError: No answer.
     """
-    with Transport(access, concurrency=1, timeout=_SECONDS) as transport:
+    limits = replace(ANSWER, seconds=seconds)
+    with Transport(access, concurrency=1, timeout=seconds, limits=limits) as transport:
         transport.fetch(transport.address("/api/", None), make_headers(), kind=LOGIN)
 
 
@@ -63,13 +65,22 @@ def fetch_certificates(access: Access) -> tuple[Certificate, ...]:
     Raises:
         ConnectError: There is no connection, or no TLS.
     """
+    return shake_hands(access, _SECONDS)[0]
+
+
+def shake_hands(access: Access, seconds: float) -> tuple[tuple[Certificate, ...], str]:
+    """What `fetch_certificates` gives, and the version of TLS; each step may take so many seconds.
+
+    Raises:
+        ConnectError: There is no connection, or no TLS.
+    """
     route = find_route(access)
     try:
         with (
-            route.open(_SECONDS) as plain,
+            route.open(seconds) as plain,
             route.context(checked=False).wrap_socket(plain, server_hostname=route.host) as secure,
         ):
-            return read_chain(secure)
+            return read_chain(secure), secure.version() or ""
     except OSError as error:  # TLS errors among them
         reason = error.strerror or "no answer"
         raise ConnectError(f"the certificate of {access.host} cannot be looked at: {reason}; try again") from None

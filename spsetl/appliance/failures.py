@@ -218,7 +218,7 @@ _TROUBLES: Final[tuple[tuple[tuple[type[BaseException], ...], type[SpsetlError],
         "the proxy does not let us through to {host}; check HTTPS_PROXY, or name the host in NO_PROXY",
     ),
     (
-        (socket.gaierror,),
+        (socket.gaierror, urllib3.exceptions.LocationParseError),
         UnknownHostError,
         "the host name in {host} is unknown; check SPSETL_URL and the name server",
     ),
@@ -244,11 +244,21 @@ _TROUBLES: Final[tuple[tuple[tuple[type[BaseException], ...], type[SpsetlError],
     ),
 )
 
+# What to do about a certificate, by OpenSSL's X509_V_ERR_…
+_UNKNOWN_CA: Final = "set SPSETL_CA_FILE to the PEM file of the CA that signed it"
+_WRONG_NAME: Final = "set SPSETL_URL to a name that it is made out for"
+_REMEDIES: Final = {
+    9: "compare this machine's clock with the appliance's",
+    10: "renew the appliance's certificate, or correct this machine's clock",
+    62: _WRONG_NAME,
+    64: _WRONG_NAME,
+}
+
 
 def describe_trouble(error: Exception, *, host: str, timeout: tuple[float, float]) -> SpsetlError:
     """The error for a request that got no whole answer; `timeout` is what was allowed, connect and read, in seconds."""
     causes = list(_causes(error))
-    if described := _describe_endless(causes, host) or _describe_tls(causes, host):
+    if described := _describe_endless(causes, host, timeout[1]) or _describe_tls(causes, host):
         return described
     for kinds, describe, template in _TROUBLES:
         if _find(causes, *kinds):
@@ -257,15 +267,16 @@ def describe_trouble(error: Exception, *, host: str, timeout: tuple[float, float
     return ConnectError(f"{host} cannot be reached: {reason}; check SPSETL_URL and the network")
 
 
-def _describe_endless(causes: list[BaseException], host: str) -> SpsetlError | None:
+def _describe_endless(causes: list[BaseException], host: str, timeout: float) -> SpsetlError | None:
     endless = _find(causes, TooSlow, TooLarge)
     if endless is None:
         return None
     limits = endless.args[0]
     if isinstance(endless, TooSlow):
+        # Who is in a hurry, as doctor is, waits for a whole answer no longer than for a silent one.
+        setting = "TIMEOUT" if limits.seconds == timeout else f"{limits.setting}_SECONDS"
         return EndlessAnswerError(
-            f"{host} gave no whole answer within {limits.seconds:g} s; "
-            f"try later, or raise SPSETL_{limits.setting}_SECONDS"
+            f"{host} gave no whole answer within {limits.seconds:g} s; try later, or raise SPSETL_{setting}"
         )
     return BadAnswerError(
         f"{host} gave an answer of more than {limits.size / 1e6:g} MB, as sent or unpacked: see whether that is the "
@@ -277,8 +288,8 @@ def _describe_tls(causes: list[BaseException], host: str) -> SpsetlError | None:
     untrusted = _find(causes, ssl.SSLCertVerificationError)
     if isinstance(untrusted, ssl.SSLCertVerificationError):
         return HopelessConnectError(
-            f"the certificate of {host} is not trusted ({untrusted.verify_message.rstrip('.')}); set SPSETL_CA_FILE to "
-            "the CA that signed it, and SPSETL_URL to a name it is made out for"
+            f"the certificate of {host} is not trusted ({untrusted.verify_message.rstrip('.')}); "
+            f"{_REMEDIES.get(untrusted.verify_code, _UNKNOWN_CA)}"
         )
     if _find(causes, ssl.SSLEOFError, ssl.SSLZeroReturnError):
         return UnavailableError(f"{host} broke off the TLS connection; try later, it may be restarting")

@@ -74,6 +74,22 @@ def ask_yes(question: str, *, default: bool) -> bool:
     return ask_until(question, "yes" if default else "no", read)
 
 
+def ask_choice(question: str, words: tuple[str, ...], read: Callable[[str], T]) -> T:
+    """What can be read of one of the words, of the first by default.
+
+    Raises:
+        EOFError: The input has ended.
+    """
+    choices = ", ".join(words)
+
+    def read_word(answer: str) -> T:
+        if answer not in words:
+            raise UsageError(f"Please answer one of {choices}.")
+        return read(answer)
+
+    return ask_until(f"{question}: {choices}", words[0], read_word)
+
+
 def ask_password(question: str) -> SecretStr:
     """A password, which is not shown while it is typed.
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from spsetl.doctor.copy import Copy, nearest
-from spsetl.doctor.finding import Finding
+from spsetl.doctor.finding import Finding, red, yellow_if
+from spsetl.errors import IncompleteError
 from spsetl.settings import Settings
 from spsetl.sync.data_dir import DataDir
 
@@ -15,51 +16,26 @@ _LITTLE: Final = 2 * _GIB  # while nobody knows what a day brings
 _NONE: Final = 2**27
 _SOON: Final = 30  # days
 _NOW: Final = 3
-_SHORTEST: Final = 1.0  # days of syncs from which a day can be told
-_INCOMPLETE: Final = 3
-_ADVICE: Final = (
-    "free some, or move the copy to a larger disk and set SPSETL_DATA_DIR; spsetl compact makes the lake smaller"
-)
+_ADVICE: Final = "free some, or move the copy to a larger disk and set SPSETL_DATA_DIR: spsetl compact helps the lake"
 
 
 def check_disk(settings: Settings, copy: Copy) -> Finding:
     """Days until the disk is full: what is free, less the copy that publishing makes, by what a day brings.
 
-    A day brings as many bytes a session as the whole copy has: every version of the lake, and both warehouses.
+    A day brings as many bytes a session as the whole copy has: every version of the lake, and both warehouses. Nobody
+    knows how many sessions before there were syncs of a day.
     """
-    places = DataDir.of(settings.data_dir)
     free = shutil.disk_usage(nearest(settings.data_dir)).free
-    size, reserve = _size(settings.data_dir), _size(places.work)
-    usable = max(free - reserve, 0)
-    growth = bytes_per_day(copy.growth, size)
-    facts: dict[str, Any] = {"free": free, "copy": size, "reserve": reserve, "bytes_per_day": growth, "days_left": None}
-    text = f"{_gib(free)} free, {_gib(reserve)} of it for publishing; the copy has {_gib(size)}"
-    if not growth:
-        text += "; what a day brings is not known yet"
-        return _judge(text, facts, "red" if usable < _NONE else "yellow" if usable < _LITTLE else "green")
-    days = usable / growth
-    facts["days_left"] = round(days, 1)
-    text += f" and grows by {_gib(growth)} a day: full in {days:,.0f} days"
-    return _judge(text, facts, "red" if days < _NOW or usable < _NONE else "yellow" if days < _SOON else "green")
-
-
-def bytes_per_day(growth: dict[str, Any] | None, size: int) -> float | None:
-    """What a day adds; None while there are no syncs of a day at least.
-
-    Args:
-        growth: The row of sql/doctor/growth.sql.
-        size: Bytes of the whole copy.
-    """
-    if not growth or not growth["sessions"] or not growth["days"] or growth["days"] < _SHORTEST:
-        return None
-    return float(growth["sessions_new"] / growth["days"] * size / growth["sessions"])
-
-
-def _judge(text: str, facts: dict[str, Any], state: Any) -> Finding:
-    green = state == "green"
-    return Finding(
-        "disk space", state, text, "" if green else _ADVICE, _INCOMPLETE if state == "red" else 0, facts=facts
-    )
+    size, reserve = _size(settings.data_dir), _size(DataDir.of(settings.data_dir).work)
+    usable, growth = max(free - reserve, 0), size * copy.growth if copy.growth else None
+    days = usable / growth if growth else None
+    text = f"{_gib(free)} free, {_gib(reserve)} of it for publishing, the copy has {_gib(size)}"
+    text += f" and grows by {_gib(growth)} a day: full in {days:,.0f} days" if growth and days is not None else ""
+    facts: dict[str, Any] = {"free": free, "copy": size, "reserve": reserve, "bytes_per_day": growth}
+    facts["days_left"] = None if days is None else round(days, 1)
+    if usable < _NONE or (days is not None and days < _NOW):
+        return red("disk space", IncompleteError(f"{text}; {_ADVICE}"), **facts)
+    return yellow_if(usable < _LITTLE if days is None else days < _SOON, "disk space", text, _ADVICE, **facts)
 
 
 def _size(path: Path) -> int:

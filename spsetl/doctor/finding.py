@@ -1,27 +1,18 @@
 """What a check finds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, Literal
 
 from spsetl.errors import SpsetlError
 
 State = Literal["green", "yellow", "red"]
+_REMEDY: Final = "mend this, and run spsetl doctor again"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One check.
-
-    Attributes:
-        check: What was looked at.
-        state: How it is.
-        found: What was found, in one line.
-        next_step: What to do where it is not green.
-        exit_code: Of a red one.
-        lines: More, for a person; one each.
-        facts: The same for programs.
-    """
+    """One check. `lines` says more to a person, `facts` the same to programs; `exit_code` is that of a red one."""
 
     check: str
     state: State
@@ -33,23 +24,29 @@ class Finding:
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
-        return {
-            "check": self.check,
-            "state": self.state,
-            "found": self.found,
-            "next_step": self.next_step,
-            "exit_code": self.exit_code,
-            "facts": dict(self.facts),
-        }
+        return {name: value for name, value in asdict(self).items() if name != "lines"}
 
 
-def red(check: str, error: SpsetlError) -> Finding:
-    """Of an error, whose message says what to do next behind its last semicolon."""
-    found, next_step = split_advice(str(error))
-    return Finding(check, "red", found, next_step or "mend this, and run spsetl doctor again", error.exit_code)
+def green(check: str, found: str, /, **facts: Any) -> Finding:
+    """As it should be."""
+    return Finding(check, "green", found, facts=facts)
 
 
-def split_advice(message: str) -> tuple[str, str]:
-    """What is wrong, and what to do next: behind the last semicolon, by the custom of our messages."""
-    found, separator, advice = message.rpartition("; ")
-    return (found, advice) if separator else (message, "")
+def yellow(check: str, message: str, /, **facts: Any) -> Finding:
+    """Something to look at; what to do stands behind the last semicolon of the message, as in all of our errors."""
+    return Finding(check, "yellow", *_split(message), facts=facts)
+
+
+def yellow_if(is_bad: bool, check: str, found: str, next_step: str, /, **facts: Any) -> Finding:
+    """Yellow with the next step, or green without one."""
+    return yellow(check, f"{found}; {next_step}", **facts) if is_bad else green(check, found, **facts)
+
+
+def red(check: str, error: SpsetlError, /, **facts: Any) -> Finding:
+    """Something that keeps a sync from working, in the error's own words."""
+    return Finding(check, "red", *_split(str(error)), error.exit_code, facts=facts)
+
+
+def _split(message: str) -> tuple[str, str]:
+    found, separator, next_step = message.rpartition("; ")
+    return (found, next_step) if separator else (message, _REMEDY)

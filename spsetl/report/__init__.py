@@ -3,15 +3,19 @@
 Its libraries are the extra `spsetl[report]`; nothing else of spsetl needs them.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 from spsetl.analysis.times import Moment
-from spsetl.errors import UsageError
+from spsetl.errors import StorageError, UsageError
+from spsetl.files import replacing, sync_path
+from spsetl.report.contents import read_contents
+from spsetl.warehouse.reader import open_warehouse
 
 LIBRARIES: Final = ("altair", "vl_convert", "jinja2")
+FOLDER: Final = "reports"
 
 
 def has_libraries() -> bool:
@@ -25,6 +29,7 @@ def write_report(
     output: Path | None = None,
     start: Moment | None = None,
     end: Moment | None = None,
+    since: Moment | None = None,
     office_hours: str | None = None,
     now: datetime | None = None,
 ) -> Path:
@@ -35,9 +40,10 @@ def write_report(
         output: The file to write; by default one with the time in its name, in `reports/` of the data directory.
         start: Begin of the period; by default 30 days before its end.
         end: End of the period; by default the end of the day (UTC) of the newest session.
+        since: The moment that what changed is told from; by default a day ago.
         office_hours: What the marts hold for office hours, to say so.
-        now: The moment that the copy's age is measured at (aware); the same copy, moment and earlier report give the
-            same page, byte for byte.
+        now: The moment that the copy's age is measured at (aware); the same copy and moment give the same page, byte
+            for byte.
 
     Raises:
         UsageError: The extra is not installed, nothing is published, or the period is empty.
@@ -45,6 +51,34 @@ def write_report(
     """
     if not has_libraries():
         raise UsageError("the report needs more libraries than are installed: pip install 'spsetl[report]'")
-    from spsetl.report.page import make_report  # noqa: PLC0415 only with the extra, and half a second to import
+    from spsetl.report.page import render  # noqa: PLC0415 only with the extra, and half a second to import
 
-    return make_report(data_dir, output=output, start=start, end=end, office_hours=office_hours, now=now)
+    if output is not None:
+        _check_output(output)
+    moment = (now or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None, microsecond=0)
+    path = output or data_dir / FOLDER / f"spsetl-report-{moment:%Y%m%dT%H%M%SZ}.html"
+    with open_warehouse(data_dir) as warehouse:
+        contents = read_contents(warehouse, start=start, end=end, since=since, now=moment)
+    _write(path, render(contents, office_hours=office_hours))
+    return path
+
+
+def _check_output(output: Path) -> None:
+    if output.is_dir():
+        raise UsageError(f"{output} is a folder: name the file to write, for example {output / 'report.html'}")
+    # Nothing may take the place of a device or a pipe.
+    if (output.exists() and not output.is_file()) or Path("/dev") in output.absolute().parents:
+        raise UsageError(f"{output} is no file: name the file to write")
+
+
+def _write(path: Path, text: str) -> None:
+    """Put the page in its place, whole: an earlier one of that name stays until then."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with replacing(path) as file:
+            file.write(text.encode())
+        sync_path(path.parent)
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {path}: {error.strerror}: free some space, or name another file with -o"
+        ) from error

@@ -3,27 +3,46 @@
 import re
 from dataclasses import dataclass
 from datetime import MAXYEAR, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, Final
 
 from spsetl.analysis.times import Moment, read_range
 from spsetl.errors import UsageError
 from spsetl.queries import read_statement
-from spsetl.report.earlier import Earlier
 from spsetl.sync.status import as_rows, retention_query
 from spsetl.warehouse.edition import Edition
 from spsetl.warehouse.reader import Warehouse
 
 DAYS: Final = 30
 TOP: Final = 10
+# The clock of sql/reports/retention.sql, which is asked as of the report's own moment.
+CLOCK: Final = "(current_timestamp at time zone 'UTC')::timestamp"
+
 _DAY: Final = timedelta(days=1)
 # The longest period that is shown in bins of this size.
 _BINS: Final = (("day", 92), ("week", 730), ("month", 3653))
 _HAS_MARTS: Final = "select count(*) from duckdb_tables() where schema_name = 'mart' and table_name = 'fct_sessions'"
-
-# The clock of sql/reports/retention.sql, which is asked as of the report's own moment.
-CLOCK: Final = "(current_timestamp at time zone 'UTC')::timestamp"
+# By the name that the page has for the answer: rows of the question, or its only one.
+_ROWS: Final = {
+    "freshness": "freshness",
+    "activity": "activity",
+    "weekday_hours": "weekday_hours",
+    "users": "top_users",
+    "servers": "top_servers",
+    "policies": "top_policies",
+    "verdicts": "verdicts",
+    "risk_scores": "risk_scores",
+    "riskiest": "riskiest_sessions",
+    "alert_rules": "alert_rules",
+    "outside_hours": "outside_hours",
+    "runs_since": "runs_since",
+    "newcomers": "newcomers",
+}
 
 Row = dict[str, Any]
+Contents = SimpleNamespace
+"""All that is told: the lists of `_ROWS`, `retention`, and one row each of `copy`, `changes`, `figures` and, if the
+copy reaches back so far, `figures_before`; with `period`, and `now` and `since` (UTC, without a zone)."""
 
 
 @dataclass(frozen=True)
@@ -44,32 +63,6 @@ class Period:
         return Period(self.start - (self.end - self.start), self.start)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Contents:
-    """All that is told. A list holds rows as their question in `sql/charts/` names them."""
-
-    now: datetime
-    period: Period
-    copy: Row
-    freshness: list[Row]
-    retention: list[Row]
-    figures: Row
-    figures_before: Row | None
-    activity: list[Row]
-    weekday_hours: list[Row]
-    users: list[Row]
-    servers: list[Row]
-    policies: list[Row]
-    verdicts: list[Row]
-    risk_scores: list[Row]
-    riskiest: list[Row]
-    alert_rules: list[Row]
-    outside_hours: list[Row]
-    earlier: Earlier | None
-    runs_since: list[Row]
-    newcomers: list[Row]
-
-
 def ask(warehouse: Edition, name: str, **parameters: Any) -> list[Row]:
     """The rows that answer one question, with those of the parameters that it names."""
     statement = read_statement("charts", name)
@@ -78,7 +71,7 @@ def ask(warehouse: Edition, name: str, **parameters: Any) -> list[Row]:
 
 
 def read_contents(
-    warehouse: Warehouse, *, start: Moment | None, end: Moment | None, now: datetime, earlier: Earlier | None
+    warehouse: Warehouse, *, start: Moment | None, end: Moment | None, since: Moment | None, now: datetime
 ) -> Contents:
     """Ask everything of one published state: whatever is published meanwhile.
 
@@ -86,47 +79,32 @@ def read_contents(
         warehouse: The published copy.
         start: Begin of the period, or None, see `period_of`.
         end: End of the period, or None.
+        since: The moment that what changed is told from; None: a day ago.
         now: The moment that ages are measured at (UTC, without a zone).
-        earlier: What the last report said.
 
     Raises:
         UsageError: The period is empty, or the copy has no marts.
     """
+    earlier = read_range(since, None)[0] or now - _DAY
     with warehouse.hold() as edition:
-        return _read(edition, start=start, end=end, now=now, earlier=earlier)
-
-
-def _read(
-    warehouse: Edition, *, start: Moment | None, end: Moment | None, now: datetime, earlier: Earlier | None
-) -> Contents:
-    if not warehouse.rows(_HAS_MARTS)[1][0][0]:
-        raise UsageError(f"{warehouse.path} was published without marts, by an older spsetl: run `spsetl sync`")
-    (copy,) = ask(warehouse, "copy_figures")
-    period = period_of(start, end, newest=copy["newest_started_at"] or now)
-    bounds: dict[str, Any] = {"range_start": period.start, "range_end": period.end, "size": TOP}
-    since = None if earlier is None else earlier.newest_started_at or earlier.made_at
-    return Contents(
-        now=now,
-        period=period,
-        copy=copy,
-        freshness=ask(warehouse, "freshness", now=now),
-        retention=_read_retention(warehouse, now),
-        figures=ask(warehouse, "period_figures", **bounds)[0],
-        figures_before=_figures_before(warehouse, period, copy["first_started_at"]),
-        activity=ask(warehouse, "activity", **bounds, bin_size=period.bin_size),
-        weekday_hours=ask(warehouse, "weekday_hours", **bounds),
-        users=ask(warehouse, "top_users", **bounds),
-        servers=ask(warehouse, "top_servers", **bounds),
-        policies=ask(warehouse, "top_policies", **bounds),
-        verdicts=ask(warehouse, "verdicts", **bounds),
-        risk_scores=ask(warehouse, "risk_scores", **bounds),
-        riskiest=ask(warehouse, "riskiest_sessions", **bounds),
-        alert_rules=ask(warehouse, "alert_rules", **bounds),
-        outside_hours=ask(warehouse, "outside_hours", **bounds),
-        earlier=earlier,
-        runs_since=ask(warehouse, "runs_since", since=earlier.made_at, now=now) if earlier else [],
-        newcomers=ask(warehouse, "newcomers", since=since, size=TOP) if earlier else [],
-    )
+        if not edition.rows(_HAS_MARTS)[1][0][0]:
+            raise UsageError(f"{edition.path} was published without marts, by an older spsetl: run `spsetl sync`")
+        (copy,) = ask(edition, "copy_figures")
+        period = period_of(start, end, newest=copy["newest_started_at"] or now)
+        given: Row = {"range_start": period.start, "range_end": period.end, "bin_size": period.bin_size}
+        given |= {"size": TOP, "since": earlier, "now": now}
+        retention = retention_query().replace(CLOCK, "$now::timestamp")
+        return Contents(
+            now=now,
+            since=earlier,
+            period=period,
+            copy=copy,
+            changes=ask(edition, "changes_since", **given)[0],
+            figures=ask(edition, "period_figures", **given)[0],
+            figures_before=_figures_before(edition, period, copy["first_started_at"]),
+            retention=as_rows(*edition.rows(retention, {"now": now})),
+            **{name: ask(edition, question, **given) for name, question in _ROWS.items()},
+        )
 
 
 def period_of(start: Moment | None, end: Moment | None, *, newest: datetime) -> Period:
@@ -150,9 +128,3 @@ def _figures_before(warehouse: Edition, period: Period, first: datetime | None) 
     if first is None or first.date() > before.start.date():
         return None
     return ask(warehouse, "period_figures", range_start=before.start, range_end=before.end)[0]
-
-
-def _read_retention(warehouse: Edition, now: datetime) -> list[Row]:
-    """How long the appliances keep what is not copied yet, where their configuration could be read."""
-    statement = retention_query().replace(CLOCK, "$now::timestamp")
-    return as_rows(*warehouse.rows(statement, {"now": now}))

@@ -1,5 +1,6 @@
 """The drawings of the report, each with what it shows in words."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from markupsafe import Markup
@@ -26,21 +27,18 @@ def draw_figures(contents: Contents) -> dict[str, Any]:
     """By name: the drawings that there is something to draw for, and the steps of the heat map's colours."""
     if not contents.figures["session_count"]:
         return {}
+    policies = [_with_protocol(row) for row in contents.policies]
     drawn: dict[str, Any] = {
         "activity": _activity(contents),
         "heat_map": _heat_map(contents.weekday_hours),
         "heat_steps": heat_steps(contents.weekday_hours),
         "users": _ranked(contents.users, "user_name", "Sessions of the users with most"),
         "servers": _ranked(contents.servers, "server", "Sessions of the servers with most"),
-        "policies": _ranked(
-            [_with_protocol(row) for row in contents.policies],
-            "policy",
-            "Sessions of the connection policies with most",
-        ),
+        "policies": _ranked(policies, "policy", "Sessions of the connection policies with most"),
     }
-    refused = [row for row in contents.verdicts if not row["is_accepted"]]
-    if refused:
-        drawn["refused"] = _refused(refused)
+    if refused := [row for row in contents.verdicts if not row["is_accepted"]]:
+        parts = (("session_count", "bad"),)
+        drawn["refused"] = _ranked(refused, "verdict", "sessions that were not accepted, by verdict", parts)
     if contents.figures["scored_count"]:
         drawn["risk"] = _risk(contents.risk_scores)
     if contents.figures["alert_count"]:
@@ -50,37 +48,39 @@ def draw_figures(contents: Contents) -> dict[str, Any]:
 
 def _with_protocol(row: Row) -> Row:
     """Under the policy's name; those of no name are told apart by their protocol."""
-    unnamed = f"{as_name(None)} {as_name(row['protocol'])}"
-    return {**row, "policy": row["connection_policy"] or unnamed}
+    return row | {"policy": row["connection_policy"] or f"{as_name(None)} {as_name(row['protocol'])}"}
 
 
 def _office(row: Row) -> Row:
-    return {**row, "office_count": row["session_count"] - row["outside_count"]}
+    return row | {"office_count": row["session_count"] - row["outside_count"]}
+
+
+def _most(rows: Sequence[Row], name: str = "session_count") -> Row:
+    return max(rows, key=lambda row: int(row[name]))
 
 
 def _activity(contents: Contents) -> Markup:
     size, rows = contents.period.bin_size, [_office(row) for row in contents.activity]
-    most = max(rows, key=lambda row: int(row["session_count"]))
+    most = _most(rows)
     says = (
         f"Bars: sessions by {size}, {len(rows)} bars. The most began in that of {as_day(most['bin_start'])}: "
         f"{as_number(most['session_count'])}, {as_number(most['outside_count'])} of them outside office hours."
     )
-    return draw(lambda width: bars_over_time(rows, _HOURS, size, width, _height(width, 240)), width=WIDE, says=says)
+    return draw(_by_height(240, bars_over_time, rows, _HOURS, size), width=WIDE, says=says)
 
 
 def _alerts(contents: Contents) -> Markup:
     size, rows = contents.period.bin_size, contents.activity
-    most = max(rows, key=lambda row: int(row["alert_count"]))
+    most = _most(rows, "alert_count")
     says = (
         f"Bars: alerts by {size}, {len(rows)} bars. The most are of sessions that began in that of "
         f"{as_day(most['bin_start'])}: {as_number(most['alert_count'])}."
     )
-    parts = (("alert_count", "main"),)
-    return draw(lambda width: bars_over_time(rows, parts, size, width, _height(width, 220)), width=HALF, says=says)
+    return draw(_by_height(220, bars_over_time, rows, (("alert_count", "main"),), size), width=HALF, says=says)
 
 
 def _heat_map(rows: list[Row]) -> Markup:
-    most = max(rows, key=lambda row: int(row["session_count"]))
+    most = _most(rows)
     says = (
         f"Heat map: sessions by weekday and hour. The most began on {WEEKDAYS[most['weekday'] - 1]} between "
         f"{most['hour_of_day']:02}:00 and {most['hour_of_day'] + 1:02}:00: {as_number(most['session_count'])}."
@@ -88,16 +88,10 @@ def _heat_map(rows: list[Row]) -> Markup:
     return draw(lambda width: heat_map(rows, width), width=HALF, says=says)
 
 
-def _ranked(rows: list[Row], name: str, title: str) -> Markup:
-    with_parts = [_office(row) for row in rows]
-    says = f"Bars: {title}. {_list(rows, name)}"
-    return draw(lambda width: ranked_bars(with_parts, name, _HOURS, width), width=HALF, says=says)
-
-
-def _refused(rows: list[Row]) -> Markup:
-    says = f"Bars: sessions that were not accepted, by verdict. {_list(rows, 'verdict')}"
-    parts = (("session_count", "bad"),)
-    return draw(lambda width: ranked_bars(rows, "verdict", parts, width), width=HALF, says=says)
+def _ranked(rows: list[Row], name: str, title: str, parts: tuple[Part, ...] = _HOURS) -> Markup:
+    counted = ", ".join(f"{as_name(row[name])}: {as_number(row['session_count'])}" for row in rows)
+    bars = [_office(row) for row in rows] if parts is _HOURS else rows
+    return draw(lambda width: ranked_bars(bars, name, parts, width), width=HALF, says=f"Bars: {title}. {counted}.")
 
 
 def _risk(rows: list[Row]) -> Markup:
@@ -105,12 +99,9 @@ def _risk(rows: list[Row]) -> Markup:
     high = next(place for place, row in enumerate(rows) if row["lowest"] >= HIGH_RISK)
     counted = ", ".join(f"from {row['lowest']}: {as_number(row['session_count'])}" for row in rows)
     says = f"Bars: sessions by risk score in tens. {counted}."
-    return draw(lambda width: bars_by_step(rows, labels, high, width, _height(width, 220)), width=HALF, says=says)
+    return draw(_by_height(220, bars_by_step, rows, labels, high), width=HALF, says=says)
 
 
-def _list(rows: list[Row], name: str) -> str:
-    return ", ".join(f"{as_name(row[name])}: {as_number(row['session_count'])}" for row in rows) + "."
-
-
-def _height(width: int, height: int) -> int:
-    return height * 3 // 4 if width == NARROW else height
+def _by_height(height: int, chart: Callable[..., dict[str, Any]], *given: Any) -> Callable[[int], dict[str, Any]]:
+    """The chart by its width; lower on a phone."""
+    return lambda width: chart(*given, width, height * 3 // 4 if width == NARROW else height)

@@ -36,13 +36,6 @@ def as_number(value: float | None) -> str:
     return NOTHING if value is None else f"{value:,.0f}"
 
 
-def as_change(value: float | None) -> str:
-    """A difference, with its sign."""
-    if value is None:
-        return NOTHING
-    return "±0" if value == 0 else f"{value:+,.0f}".replace("-", "\N{MINUS SIGN}")
-
-
 def as_percent(value: float | None) -> str:
     """Percent, one digit."""
     return NOTHING if value is None else f"{value:.1f} %"
@@ -92,10 +85,10 @@ def one_or_many(number: int, one: str, many: str) -> str:
 FILTERS: Final = {
     "name": as_name,
     "number": as_number,
-    "change": as_change,
     "percent": as_percent,
     "moment": as_moment,
     "day": as_day,
     "span": as_span,
+    "visible": visible,
 }
 """What the template calls them."""

@@ -1,5 +1,6 @@
--- How fast the copy grows: one row per copy, over the last 28 days. Not counted are the first sync of each appliance,
--- which brings what had piled up, and backfills: neither comes every night.
+-- By which part of itself the copy grows in a day: one row per copy, over the last 28 days; NULL before there is a day
+-- to tell by. Not counted are the first sync of each appliance, which brings what had piled up, and backfills: neither
+-- comes every night.
 with syncs as (
     select
         started_at,
@@ -11,7 +12,7 @@ with syncs as (
 
 nightly as (
     select
-        min(started_at) as since,
+        (epoch((current_timestamp at time zone 'UTC')::timestamp) - epoch(min(started_at))) / 86400 as days,
         coalesce(sum(sessions_new) filter (where place > 1), 0) as sessions_new
     from syncs
     where started_at >= (current_timestamp at time zone 'UTC')::timestamp - interval 28 day
@@ -22,9 +23,6 @@ kept as (
     from sessions
 )
 
-select
-    kept.sessions::bigint as sessions,
-    nightly.sessions_new::bigint as sessions_new,
-    ((epoch((current_timestamp at time zone 'UTC')::timestamp) - epoch(nightly.since)) / 86400)::double as days
+select (nightly.sessions_new / nullif(kept.sessions, 0) / nightly.days)::double as growth
 from kept
-cross join nightly
+left join nightly on nightly.days >= 1

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import orjson
@@ -137,6 +138,31 @@ def test_no_right_to_search(tmp_path: Path) -> None:
     assert "version" not in found
 
 
+@pytest.mark.parametrize("poison", ["400", "403", "500", "unavailable", "html", "shape", "reset"])
+def test_one_session_whose_details_fail_is_no_failure_of_the_set_up(synced: Path, poison: Any) -> None:
+    """However they fail: told with the count, and nothing behind it is left out."""
+    world = World(FEW)
+    with Simulator(world) as simulator:
+        simulator.poison(world.keys()[-1], poison, "channels", "trail_downloads")
+        found = by_check(settings_for(simulator, synced, details="channels,trail_downloads"))
+    assert (found["details"].state, found["details"].facts) == ("yellow", {"failed": 1})
+    assert "1 of the 4 newest sessions" in found["details"].found
+    assert found["trail_downloads"].state == found["full sync"].state == "green"
+    assert not [one for one in found.values() if one.state == "red"]
+
+
+def test_details_that_all_fail_are_one(synced: Path) -> None:
+    """Then no sync could be complete: red, in the client's words."""
+    world = World(FEW)
+    with Simulator(world) as simulator:
+        for key in world:
+            simulator.poison(key, "403", "channels")
+        found = by_check(settings_for(simulator, synced))
+    assert (found["details"].state, found["details"].exit_code) == ("red", 4)
+    assert "the user may not read channels" in found["details"].found
+    assert "full sync" not in found
+
+
 def test_quiet_hours_are_kept(tmp_path: Path) -> None:
     """No request is sent while they last."""
     now = datetime.now().astimezone()
@@ -244,7 +270,7 @@ def test_a_copy_of_a_newer_version(synced: Path, monkeypatch: pytest.MonkeyPatch
     def refuse(_path: object) -> None:
         raise NewerCopyError("spsetl 9 wrote this copy; install that")
 
-    monkeypatch.setattr("spsetl.doctor.copy.open_warehouse", refuse)
+    monkeypatch.setattr("spsetl.doctor.copy.fetch_state", refuse)
     with Simulator(World(FEW)) as simulator:
         found = by_check(settings_for(simulator, synced))
     assert (found["copy"].state, found["copy"].exit_code) == ("red", 2)

@@ -14,7 +14,7 @@ import keyring
 import pytest
 
 from spsetl.appliance.certificates import fetch_certificates
-from spsetl.cli import INTERRUPTED, init, questions, run, trust
+from spsetl.cli import INTERRUPTED, init, questions, run
 from spsetl.doctor import Finding
 from spsetl.settings import Settings, load_settings
 from spsetl.simulator import Simulator, World, WorldSpec
@@ -122,7 +122,7 @@ def test_certificate_without_its_ca_is_never_offered_for_trust(
     appliance: Simulator, talk: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A host that keeps its CA to itself: what to fetch, and from where, is said instead."""
-    monkeypatch.setattr(trust, "fetch_certificates", lambda access: fetch_certificates(access)[:1])
+    monkeypatch.setattr(init, "fetch_certificates", lambda access: fetch_certificates(access)[:1])
     code, shown = talk(answers=f"{appliance.url}\n\nno\n")
 
     assert (code, files()) == (2, {})
@@ -142,6 +142,17 @@ def test_wrong_answer_is_explained_and_asked_again(appliance: Simulator, talk: T
                    "there is no folder /nowhere"):  # fmt: skip
         assert reason in shown
     assert load_settings(environ={}).password_file == Path("pw").absolute()
+
+
+def test_password_is_kept_nowhere_after_a_file_that_cannot_be(appliance: Simulator, talk: Talk) -> None:
+    """The refused file is forgotten; the password serves for the check alone."""
+    answers = "auditor\nfile\n/nowhere/x\nnowhere\n\n"
+    code, shown = talk("--url", appliance.url, "--ca-file", str(appliance.ca_file), answers=answers)
+
+    assert code == 0
+    assert "there is no folder /nowhere" in shown
+    assert "The password is kept nowhere" in shown
+    assert set(files()) == {"spsetl.toml"}
 
 
 def test_red_check_is_corrected_with_the_answers_as_defaults(appliance: Simulator, talk: Talk) -> None:

@@ -19,8 +19,6 @@ from spsetl.queries import read_folder, read_statement
 from spsetl.report import write_report
 from spsetl.report.contents import CLOCK, Period, ask, period_of
 from spsetl.report.drawing import clean
-from spsetl.report.earlier import FIGURES, read_earlier
-from spsetl.report.page import WORDS
 from spsetl.report.wording import NOTHING, as_period, as_span, shorten, visible
 from spsetl.warehouse.reader import Warehouse, open_warehouse
 from tests.page_copy import (
@@ -210,26 +208,22 @@ def test_drawing_keeps_nothing_unknown() -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_next_report_tells_what_changed(tmp_path: Path) -> None:
-    """A report is compared with the newest one before it; damaged and foreign pages beside it do no harm."""
-    before = make_sessions(100)[3:]
-    reports = tmp_path / "reports"
-    write_copy(tmp_path, make_rows(sessions=before))
-    write_report(tmp_path, now=MOMENT - timedelta(days=9))
-    first = write_report(tmp_path, now=MOMENT - timedelta(days=3))
-    damaged = first.read_text(encoding="utf-8").replace("&#34;session_count&#34;:97", "&#34;session_count&#34;:[]")
-    for name, text in {"1": "", "2": "<meta name='spsetl-figures' content='{'>", "3": "\0" * 999, "4": damaged}.items():
-        (reports / f"spsetl-report-{name}.html").write_text(text)
-        assert read_earlier(reports / f"spsetl-report-{name}.html") is None
-    (tmp_path / "warehouse.duckdb").unlink()
-    write_copy(tmp_path, make_rows(sessions=[*before, *make_sessions(3, names=("newly hired",))]))
-    page = Page(write_report(tmp_path, now=MOMENT).read_text(encoding="utf-8"))
+@pytest.mark.parametrize(("since", "told"), [(None, "2026-11-01 12:00"), ("2026-10-30", "2026-10-30 00:00")])
+def test_what_changed_is_told_by_the_lineage(tmp_path: Path, since: str | None, told: str) -> None:
+    """Since a day ago, or the moment that is asked for; whether there was a report then makes no difference."""
+    new = make_sessions(3, names=("newly hired",))
+    for number, session in enumerate(new):
+        session |= {"start_time": NOW - timedelta(hours=2 + number), "extracted_at": NOW - timedelta(hours=1)}
+    write_copy(tmp_path, make_rows(sessions=[*make_sessions(100)[3:], *new]))
+    first = write_report(tmp_path, now=MOMENT, since=since).read_text(encoding="utf-8")
+    page = Page(first)
 
-    assert "what the report of 2026-10-30 12:00 UTC said" in page.text
-    assert "Sessions 97 100 +3" in page.text
+    assert f"What changed since {told} UTC" in page.text
+    rows = [row for row in make_sessions(100)[3:] if row["extracted_at"] > datetime.fromisoformat(told)]
+    assert f"Sessions {len(rows) + 3} 100" in page.text
     assert "newly hired" in page.text
     assert "1 new user ." in page.text.replace("user.", "user .")
-    assert set(WORDS) == set(FIGURES)
+    assert write_report(tmp_path, now=MOMENT, since=since).read_text(encoding="utf-8") == first
 
 
 @pytest.mark.usefixtures("undrawn")

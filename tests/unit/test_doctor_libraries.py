@@ -2,19 +2,20 @@
 
 from datetime import UTC, datetime
 
+import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
 from spsetl.appliance.protocol import seconds_ahead
-from spsetl.doctor.deadline import within
-from spsetl.doctor.disk import bytes_per_day
-from spsetl.doctor.finding import Finding, red, split_advice
+from spsetl.doctor.finding import Finding, red, yellow
 from spsetl.doctor.libraries import check_libraries, declared_bounds, installed_versions
-from spsetl.doctor.pace import Pace, estimate_sync
+from spsetl.doctor.pace import estimate_sync
 from spsetl.doctor.settings import MASK, check_settings
+from spsetl.doctor.way import within
 from spsetl.errors import LoginError
+from spsetl.queries import read_statement
 from spsetl.settings import load_settings
 
 GOOD = {"prefect": "3.8.8", "fastapi": "0.150.0", "sqlalchemy": "2.0.58", "duckdb": "2.0.0"}
@@ -77,13 +78,26 @@ def test_what_is_installed_here_is_good() -> None:
     assert [found.state for found in check_libraries(versions, bounds, uses_prefect=True)] == ["green"]
 
 
-def test_growth_is_by_new_sessions() -> None:
-    """As many bytes a session as the whole copy has; nothing is said before a day has passed."""
-    row = {"sessions": 1000, "sessions_new": 50, "days": 5.0}
-    assert bytes_per_day(row, 2_000_000) == 20_000
-    assert bytes_per_day(row | {"days": 0.5}, 2_000_000) is None
-    assert bytes_per_day(row | {"sessions": 0}, 2_000_000) is None
-    assert bytes_per_day(None, 2_000_000) is None
+@pytest.mark.parametrize(
+    ("sessions", "since", "growth"),
+    [(1000, 5, 50 / 5 / 1000), (1000, 0.5, None), (0, 5, None), (1000, None, None)],
+)
+def test_growth_is_by_new_sessions(sessions: int, since: float | None, growth: float | None) -> None:
+    """Those of the nights after the first, as a part of all; nothing is said before a day has passed."""
+    with duckdb.connect() as connection:
+        connection.execute(
+            "create table sync_runs (appliance varchar, kind varchar, status varchar, started_at timestamp,"
+            " sessions_new int)"
+        )
+        connection.execute(f"create table sessions as from range({sessions})")
+        for days, new in ((since, 1000), (0, 50)) if since is not None else ():
+            connection.execute(
+                "insert into sync_runs select 'sps', 'sync', 'done',"
+                " (current_timestamp at time zone 'UTC')::timestamp - to_seconds($days * 86400), $new",
+                {"days": days, "new": new},
+            )
+        ((found,),) = connection.execute(read_statement("doctor", "growth")).fetchall()
+    assert found == (None if growth is None else pytest.approx(growth, rel=0.01))
 
 
 @given(
@@ -94,13 +108,13 @@ def test_growth_is_by_new_sessions() -> None:
 )
 def test_an_estimate_is_the_sum_of_its_terms(sessions: int, kinds: int, seconds: float, concurrency: int) -> None:
     """Whole pages, one request for each kind of each session, and hours that shrink as more are asked at once."""
-    pace = Pace(page_sessions=500, page_seconds=seconds, detail_seconds=seconds)
+    pace = {"page_sessions": 500, "page_seconds": seconds, "detail_seconds": seconds}
     estimate = estimate_sync(sessions, kinds, pace, concurrency)
-    assert (estimate.list_requests - 1) * 500 < sessions or sessions == 0
-    assert estimate.list_requests * 500 >= sessions
-    assert estimate.detail_requests == sessions * kinds
-    requests = estimate.list_requests + estimate.detail_requests
-    assert estimate.hours * 3600 * concurrency == pytest.approx(requests * seconds)
+    assert (estimate["list_requests"] - 1) * 500 < sessions or sessions == 0
+    assert estimate["list_requests"] * 500 >= sessions
+    assert estimate["detail_requests"] == sessions * kinds
+    requests = estimate["list_requests"] + estimate["detail_requests"]
+    assert estimate["hours"] * 3600 * concurrency == pytest.approx(requests * seconds)
 
 
 def test_no_secret_is_shown() -> None:
@@ -121,8 +135,8 @@ def test_an_error_is_split_into_what_is_wrong_and_what_to_do() -> None:
     """At its last semicolon; without one there is a general next step."""
     found = red("login", LoginError("refused; really; correct the password"))
     assert (found.found, found.next_step, found.exit_code) == ("refused; really", "correct the password", 4)
-    assert split_advice("refused") == ("refused", "")
     assert red("login", LoginError("refused")).next_step
+    assert (yellow("clock", "slow; set it").found, yellow("clock", "slow; set it").next_step) == ("slow", "set it")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ IMPORTERS: Final = [path for folder in ("spsetl", "flows") for path in sorted((R
 # Where what only an extra brings may be imported.
 EXTRAS: Final = {
     ROOT / "spsetl" / "report": "report",
-    ROOT / "spsetl" / "seeing" / "sdk.py": "otel",
+    ROOT / "spsetl" / "telemetry.py": "otel",
     ROOT / "spsetl" / "settings" / "password.py": "keyring",
 }
 PIN: Final = re.compile(r"[\w.-]+==[\w.]+( ; [^\\]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+")
