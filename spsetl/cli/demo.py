@@ -13,13 +13,13 @@ from typing import Final
 
 import orjson
 
+from spsetl.analysis.reader import open_warehouse
+from spsetl.cli.output import print_table
 from spsetl.cli.sync import show_report, sync_with_progress
-from spsetl.cli.terminal import print_table
 from spsetl.errors import SpsetlError, UsageError
 from spsetl.queries import read_statement
 from spsetl.report import has_libraries, write_report
 from spsetl.settings import Settings, load_settings
-from spsetl.warehouse.reader import open_warehouse
 
 USERNAME: Final = "audit"
 PASSWORD: Final = "sps-audit"  # noqa: S105 the password of a stand-in

@@ -4,8 +4,8 @@ import sys
 
 from spsetl.analysis.times import read_end, read_start
 from spsetl.cli.options import SyncOptions
+from spsetl.cli.output import print_table
 from spsetl.cli.sync import run_and_show
-from spsetl.cli.terminal import print_table
 from spsetl.seeing import is_told_as_events
 from spsetl.settings import Settings
 from spsetl.sync import Progress, ReconcileReport, ThreadRunner, run_reconcile

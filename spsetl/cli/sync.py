@@ -11,7 +11,8 @@ import orjson
 from spsetl.analysis.times import read_end, read_start
 from spsetl.cli.complaint import complain
 from spsetl.cli.options import SyncOptions
-from spsetl.cli.terminal import print_table, show_progress
+from spsetl.cli.output import print_table
+from spsetl.cli.terminal import show_progress
 from spsetl.errors import UsageError
 from spsetl.extract.plan import Window
 from spsetl.seeing import is_told_as_events

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from spsetl.analysis.reader import open_warehouse
 from spsetl.doctor.finding import Finding, red
 from spsetl.errors import NewerCopyError, SettingsError, SpsetlError, StorageError
 from spsetl.queries import read_statement
@@ -18,7 +19,6 @@ from spsetl.sync.places import Places
 from spsetl.sync.report import TELL_US, name_misfits
 from spsetl.sync.retention import as_rows, retention_query
 from spsetl.sync.state import fetch_state
-from spsetl.warehouse.reader import open_warehouse
 
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
 FRESH: Final = timedelta(hours=26)  # a night, and what a night may take longer than the last

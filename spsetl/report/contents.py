@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import MAXYEAR, datetime, timedelta
 from typing import Any, Final
 
+from spsetl.analysis.published import PublishedFile
+from spsetl.analysis.reader import Warehouse
 from spsetl.analysis.times import Moment, read_range
 from spsetl.errors import UsageError
 from spsetl.queries import read_statement
 from spsetl.report.earlier import Earlier
 from spsetl.sync.retention import as_rows, retention_query
-from spsetl.warehouse.edition import Edition
-from spsetl.warehouse.reader import Warehouse
 
 DAYS: Final = 30
 TOP: Final = 10
@@ -70,7 +70,7 @@ class Contents:
     newcomers: list[Row]
 
 
-def ask(warehouse: Edition, name: str, **parameters: Any) -> list[Row]:
+def ask(warehouse: PublishedFile, name: str, **parameters: Any) -> list[Row]:
     """The rows that answer one question, with those of the parameters that it names."""
     statement = read_statement("charts", name)
     named = set(re.findall(r"\$(\w+)", statement))
@@ -97,7 +97,7 @@ def read_contents(
 
 
 def _read(
-    warehouse: Edition, *, start: Moment | None, end: Moment | None, now: datetime, earlier: Earlier | None
+    warehouse: PublishedFile, *, start: Moment | None, end: Moment | None, now: datetime, earlier: Earlier | None
 ) -> Contents:
     if not warehouse.rows(_HAS_MARTS)[1][0][0]:
         raise UsageError(f"{warehouse.path} was published without marts, by an older spsetl: run `spsetl sync`")
@@ -144,7 +144,7 @@ def period_of(start: Moment | None, end: Moment | None, *, newest: datetime) -> 
     return Period(first, after)
 
 
-def _figures_before(warehouse: Edition, period: Period, first: datetime | None) -> Row | None:
+def _figures_before(warehouse: PublishedFile, period: Period, first: datetime | None) -> Row | None:
     """The figures of the period before, unless the copy begins within it."""
     before = period.before
     if first is None or first.date() > before.start.date():
@@ -152,7 +152,7 @@ def _figures_before(warehouse: Edition, period: Period, first: datetime | None) 
     return ask(warehouse, "period_figures", range_start=before.start, range_end=before.end)[0]
 
 
-def _read_retention(warehouse: Edition, now: datetime) -> list[Row]:
+def _read_retention(warehouse: PublishedFile, now: datetime) -> list[Row]:
     """How long the appliances keep what is not copied yet, where their configuration could be read."""
     statement = retention_query().replace(CLOCK, "$now::timestamp")
     return as_rows(*warehouse.rows(statement, {"now": now}))

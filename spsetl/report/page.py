@@ -7,6 +7,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from spsetl import __version__
+from spsetl.analysis.reader import open_warehouse
 from spsetl.analysis.times import Moment
 from spsetl.errors import StorageError, UsageError
 from spsetl.files import replacing, sync_path
@@ -15,7 +16,6 @@ from spsetl.report.earlier import META, find_earlier, write_figures
 from spsetl.report.figures import draw_figures
 from spsetl.report.findings import find_all, level_of
 from spsetl.report.wording import FILTERS, NOTHING, as_period, one_or_many, percent_of, visible
-from spsetl.warehouse.reader import open_warehouse
 
 FOLDER: Final = "reports"
 _TEMPLATES: Final = Path(__file__).parent / "templates"

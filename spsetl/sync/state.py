@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from spsetl.analysis.reader import open_warehouse
 from spsetl.errors import SettingsError
 from spsetl.queries import read_statement
 from spsetl.sync.last_runs import LastRun, fetch_last_runs
 from spsetl.sync.lock import Holder, find_holder
 from spsetl.sync.places import Places
 from spsetl.sync.retention import as_rows, describe_retention, retention_query
-from spsetl.warehouse.reader import open_warehouse
 from spsetl.warehouse.work import aware_utc
 
 _SECONDS_OF_AN_HOUR: Final = 3600

@@ -13,6 +13,7 @@ import duckdb
 import pytest
 
 from spsetl import schema
+from spsetl.analysis.reader import Warehouse, open_warehouse
 from spsetl.cli import run
 from spsetl.errors import SpsetlError, StorageError, UsageError
 from spsetl.queries import read_folder, read_statement
@@ -22,7 +23,6 @@ from spsetl.report.drawing import clean
 from spsetl.report.earlier import FIGURES, read_earlier
 from spsetl.report.page import WORDS
 from spsetl.report.wording import NOTHING, as_period, as_span, shorten, visible
-from spsetl.warehouse.reader import Warehouse, open_warehouse
 from tests.page_copy import (
     END,
     HOSTILE,

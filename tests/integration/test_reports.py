@@ -7,8 +7,8 @@ from typing import Final
 
 import pytest
 
+from spsetl.analysis.reader import Warehouse, open_warehouse
 from spsetl.queries import read_folder, read_statement
-from spsetl.warehouse.reader import Warehouse, open_warehouse
 from tests.answers import END, QUESTIONS, START, answer_as_markdown, question_as_markdown, with_answers
 from tests.handmade import write_handmade_copy
 from tests.readme import README
