@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spsetl.warehouse.reader import open_warehouse
+    from spsetl.analysis.reader import open_warehouse
 
 __version__ = "0.1.0"
 
@@ -13,7 +13,7 @@ __all__ = ["__version__", "open_warehouse"]
 def __getattr__(name: str) -> Any:
     """`open_warehouse` is imported when it is asked for: DuckDB takes its time, and most commands need only parts."""
     if name == "open_warehouse":
-        from spsetl.warehouse.reader import open_warehouse  # noqa: PLC0415 see above
+        from spsetl.analysis.reader import open_warehouse  # noqa: PLC0415 see above
 
         return open_warehouse
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,8 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from spsetl.analysis.reader import Warehouse, open_warehouse
 from spsetl.queries import read_statement
-from spsetl.warehouse.reader import Warehouse, open_warehouse
 from tests.readme import README, ROOT
 
 QUESTIONS: Final = (

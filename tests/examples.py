@@ -6,7 +6,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from spsetl.warehouse.reader import Warehouse, open_warehouse
+from spsetl.analysis.reader import Warehouse, open_warehouse
 from tests.readme import EXAMPLES, described_columns, read_examples
 
 LONGEST: Final = 60

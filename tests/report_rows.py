@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from spsetl import schema
-from spsetl.warehouse.reader import Warehouse
+from spsetl.analysis.reader import Warehouse
 
 Row = dict[str, Any]
 Group = TypeVar("Group", bound=Hashable)

@@ -13,6 +13,9 @@ import duckdb
 import pyarrow as pa
 
 from spsetl import schema
+from spsetl.analysis.histogram import Histogram, fetch_histogram
+from spsetl.analysis.population import Population, RowSource
+from spsetl.analysis.stats import Stats, fetch_stats
 from spsetl.errors import UsageError
 from spsetl.warehouse.complaints import one_line
 from spsetl.warehouse.tables import create_macros
@@ -72,6 +75,20 @@ class Copy:
         """Close the file, and let go of it: whoever still has the copy must not keep DuckDB from ending."""
         self.connection.close()
         del self.connection
+
+
+def stats_of(
+    source: RowSource, field: str, *, sub_field: str | None = None, size: int = 10, **population: Any
+) -> Stats:
+    """The answer of `stats` about the sessions that the other arguments say."""
+    return fetch_stats(source, field, sub_field=sub_field, size=size, population=Population(**population))
+
+
+def histogram_of(
+    source: RowSource, bin_size: Any = "day", *, field: str | None = None, time_zone: str = "UTC", **population: Any
+) -> Histogram:
+    """The answer of `histogram` about the sessions that the other arguments say."""
+    return fetch_histogram(source, bin_size, field=field, time_zone=time_zone, population=Population(**population))
 
 
 def key(session: Session, number: int) -> dict[str, Any]:

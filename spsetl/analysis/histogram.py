@@ -1,37 +1,38 @@
 """Sessions by bins of time, as `GET /api/audit/sessions/histogram` gives them ("Session histogram")."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
 
-from spsetl.analysis.fields import check_field
-from spsetl.analysis.source import (
+from spsetl.analysis.population import (
+    EVERYTHING,
     SESSIONS_HREF,
-    Match,
+    Population,
     RowSource,
-    call_macro,
+    ask_macro,
     check_choice,
-    narrow_sessions,
-    population_options,
+    check_field,
 )
-from spsetl.analysis.times import Moment, write_moment
+from spsetl.analysis.question import Question
+from spsetl.analysis.times import write_moment
 from spsetl.errors import TooManyBinsError, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from spsetl.analysis.lucene import Condition
-
 BinSize = Literal["second", "minute", "hour", "day", "week", "month", "year"]
 """A unit of the calendar. Weeks begin on Monday."""
 
 BIN_SIZES: Final[tuple[str, ...]] = get_args(BinSize)
+COLUMNS: Final = ("id", "start_count", "active_count")
+_ALL_COLUMNS: Final = ("id", "bin_start", "bin_end", "start_count", "active_count")
 # What the macro's own error begins with.
 _TOO_MANY: Final = "too many bins"
 
 
-@dataclass(frozen=True)
-class HistogramBin:
+class HistogramBin(NamedTuple):
     """One bin: the appliance's name for it, its bounds (aware UTC, the end not included), and its counts.
 
     `start_count` sessions started in it, `active_count` were alive at some moment of it.
@@ -73,28 +74,61 @@ class Histogram:
         }
         return {"body": {"buckets": buckets}, "key": "histogram", "meta": meta}
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The names of the columns of `rows`."""
-        return ("id", "start_count", "active_count")
-
-    @property
-    def rows(self) -> list[tuple[str, int, int]]:
-        """One row per bin."""
-        return [(b.id, b.start_count, b.active_count) for b in self.bins]
-
     def as_frame(self) -> "pd.DataFrame":
         """One row per bin: `id`, `bin_start` and `bin_end` (UTC, as the tables hold times), and both counts."""
         import pandas as pd  # noqa: PLC0415 half a second that only notebooks have to wait
 
-        names = ("id", "bin_start", "bin_end", "start_count", "active_count")
-        rows = [
-            (b.id, b.start.replace(tzinfo=None), b.end.replace(tzinfo=None), b.start_count, b.active_count)
-            for b in self.bins
-        ]
+        rows = [b._replace(start=b.start.replace(tzinfo=None), end=b.end.replace(tzinfo=None)) for b in self.bins]
         times = dict.fromkeys(("bin_start", "bin_end"), "datetime64[us]")
         counts = dict.fromkeys(("start_count", "active_count"), "int64")
-        return pd.DataFrame(rows, columns=pd.Index(names)).astype({**times, **counts})
+        return pd.DataFrame(rows, columns=pd.Index(_ALL_COLUMNS)).astype({**times, **counts})
+
+
+def ask_histogram(
+    source: RowSource,
+    bin_size: BinSize = "day",
+    *,
+    field: str | None = None,
+    time_zone: str = "UTC",
+    population: Population = EVERYTHING,
+    columns: tuple[str, ...] = COLUMNS,
+) -> Question:
+    """The question how many sessions there are by bins of time. Ask it within `counting_bins`.
+
+    Args:
+        source: The warehouse, which knows the time zones.
+        bin_size: Days and longer bins are those of the time zone's calendar, shorter ones are of equal length.
+        field: Count only sessions that have a value of this field, see `check_field`; None for all.
+        time_zone: A zone of the IANA database, for example Europe/Budapest.
+        population: Which sessions are counted. The first bin is the one with its start, or else with the first
+            session's start; the last one is before its end, or else the one with the last session's start.
+        columns: Of `id, bin_start, bin_end, start_count, active_count`, in this order.
+
+    Raises:
+        UsageError: An argument is not what it may be.
+    """
+    check_choice("bin size", bin_size, BIN_SIZES)
+    if field is not None:
+        check_field(field)
+    _, zones = source.rows("select name from pg_timezone_names()")
+    check_choice("time zone", time_zone, [name for (name,) in zones], listed=False)
+    return ask_macro(columns, "session_histogram", bin_size, population, time_zone=time_zone, field=field)
+
+
+@contextmanager
+def counting_bins() -> Iterator[None]:
+    """Name the macro's own complaint.
+
+    Raises:
+        TooManyBinsError: The bins are too small for the range.
+    """
+    try:
+        yield
+    except UsageError as error:
+        _, found, rest = str(error).partition(_TOO_MANY)
+        if not found:
+            raise
+        raise TooManyBinsError(found + rest) from error
 
 
 def fetch_histogram(
@@ -102,65 +136,26 @@ def fetch_histogram(
     bin_size: BinSize = "day",
     *,
     field: str | None = None,
-    start: Moment | None = None,
-    end: Moment | None = None,
     time_zone: str = "UTC",
-    match: Match = "started",
-    appliance: str | None = None,
-    q: str | None = None,
-    content: str | None = None,
-    now: datetime | None = None,
+    population: Population = EVERYTHING,
 ) -> Histogram:
-    """Count the sessions by bins of time. Sessions that the appliance has lost meanwhile count.
-
-    Args:
-        source: The warehouse.
-        bin_size: Days and longer bins are those of the time zone's calendar, shorter ones are of equal length.
-        field: Count only sessions that have a value of this field, see `check_field`; None for all.
-        start: The first bin is the one with this moment; None for the first session's start.
-        end: The last bin is the one before this moment; a date without a time is included. None for the last
-            session's start.
-        time_zone: A zone of the IANA database, for example Europe/Budapest.
-        match: Which sessions belong to the range from start to end.
-        appliance: One appliance only; None for all.
-        q: Only sessions that pass this Lucene expression, as the appliance's own `q`, see `spsetl.analysis.lucene`.
-        content: Only sessions with a command, window title or alert in the copy that has all these words.
-        now: The moment that still active sessions last to; None for now.
+    """The answer to `ask_histogram`.
 
     Raises:
         UsageError: An argument is not what it may be.
         TooManyBinsError: The bins are too small for the range.
     """
-    check_choice("bin size", bin_size, BIN_SIZES)
-    if field is not None:
-        check_field(field)
-    population = population_options(start=start, end=end, match=match, appliance=appliance, now=now)
-    _check_time_zone(source, time_zone)
-    options = {"time_zone": time_zone, "field": field, **population}
-    bins = _fetch_bins(source, bin_size, options, narrow_sessions(q, content, now))
-    bounds = {"start": write_moment(start), "end": write_moment(end)}
-    return Histogram(bin_size=bin_size, field=field, time_zone=time_zone, bins=bins, **bounds)
-
-
-def _fetch_bins(
-    source: RowSource, bin_size: str, options: dict[str, Any], among: "Condition | None"
-) -> tuple[HistogramBin, ...]:
-    try:
-        _, rows = call_macro(source, "session_histogram", bin_size, options, among)
-    except UsageError as error:
-        _, found, rest = str(error).partition(_TOO_MANY)
-        if found:
-            raise TooManyBinsError(found + rest) from error
-        raise
-    return tuple(
-        HistogramBin(label, start.replace(tzinfo=UTC), end.replace(tzinfo=UTC), started, active)
-        for start, end, started, active, label in rows
+    question = ask_histogram(
+        source, bin_size, field=field, time_zone=time_zone, population=population, columns=_ALL_COLUMNS
     )
-
-
-def _check_time_zone(source: RowSource, time_zone: str) -> None:
-    _, rows = source.rows("select name from pg_timezone_names()")
-    check_choice("time zone", time_zone, [name for (name,) in rows], listed=False)
+    with counting_bins():
+        _, rows = source.rows(*question)
+    bins = tuple(
+        HistogramBin(label, start.replace(tzinfo=UTC), end.replace(tzinfo=UTC), started, active)
+        for label, start, end, started, active in rows
+    )
+    bounds = {"start": write_moment(population.start), "end": write_moment(population.end)}
+    return Histogram(bin_size=bin_size, field=field, time_zone=time_zone, bins=bins, **bounds)
 
 
 def _iso(moment: datetime) -> str:

@@ -45,7 +45,12 @@ _COMMANDS = {
     "trail": "Download one recording; the appliance records that, too.",
     "simulate": "The simulated appliance alone.",
 }
-_ROOMS = {"stats": "ask", "histogram": "ask", "backfill": "sync"}
+_ROOMS = {
+    **dict.fromkeys(("stats", "histogram", "sql", "search", "shell"), "ask"),
+    **dict.fromkeys(("rebuild", "compact", "quarantine", "appliances"), "upkeep"),
+    "backfill": "sync",
+    "report": "export",
+}
 # By name, so that `spsetl stats` does not wait for the import of what only `spsetl simulate` needs.
 for _place, (_name, _help) in enumerate(_COMMANDS.items()):
     app.command(f"spsetl.cli.{_ROOMS.get(_name, _name)}:{_name}", name=_name, help=_help, sort_key=_place)

@@ -13,8 +13,9 @@ from typing import Final
 
 import orjson
 
+from spsetl.analysis.reader import open_warehouse
+from spsetl.cli.output import print_table
 from spsetl.cli.sync import run_and_show, summarize
-from spsetl.cli.terminal import print_table
 from spsetl.errors import SpsetlError, UsageError
 from spsetl.events import Teller
 from spsetl.queries import read_statement
@@ -22,7 +23,6 @@ from spsetl.report import has_libraries, write_report
 from spsetl.runs import Run
 from spsetl.settings import Settings, load_settings
 from spsetl.sync import ThreadRunner, run_sync
-from spsetl.warehouse.reader import open_warehouse
 
 USERNAME: Final = "audit"
 PASSWORD: Final = "sps-audit"  # noqa: S105 the password of a stand-in

@@ -1,23 +1,22 @@
-"""`spsetl export`: the marts as files, for tools that read Parquet or CSV."""
+"""`spsetl export` and `spsetl report`: files for others, the marts for tools and one page for people."""
 
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Final, Literal
+from typing import Annotated, Final, Literal
 
 from cyclopts import Parameter
 
-from spsetl.analysis.lucene import Condition, notices
-from spsetl.analysis.search import found_sessions
-from spsetl.analysis.source import Match, check_choice
+from spsetl.analysis.population import Population, check_choice
+from spsetl.analysis.published import Limits, PublishedFile
+from spsetl.analysis.question import Question
+from spsetl.cli.ask import DEFAULTS, EVERYTHING, PopulationOptions, asking, names
 from spsetl.cli.files import NewFiles, check_not_the_copy, write_error
 from spsetl.cli.options import DataOptions
-from spsetl.cli.output import write_parquet, write_text
+from spsetl.cli.output import write_answer
 from spsetl.errors import UsageError
-from spsetl.warehouse.edition import Edition, Limits
-from spsetl.warehouse.reader import open_warehouse
+from spsetl.report import write_report
 
-DEFAULTS = DataOptions()
 ExportForm = Literal["parquet", "csv"]
 _CATALOG: Final = """
 select marts.name, marts.comment, columns.column_name, columns.comment
@@ -45,82 +44,73 @@ class Mart:
         """True if each row belongs to one session, so that only those of some sessions can be taken."""
         return {"appliance", "session_key"} <= self.columns.keys()
 
-    def ask(self, found: Condition | None) -> tuple[str, dict[str, Any]]:
-        """The question for its rows, of the found sessions alone where a row is of a session; and its values."""
+    def ask(self, population: Population) -> Question:
+        """The question for its rows, of the population alone where a row is of a session."""
         text = f'select marts.* from mart."{self.name}" as marts'  # noqa: S608 a name of the catalog
-        if found is None or not self.is_of_sessions:
-            return text, {}
+        if population.is_everything or not self.is_of_sessions:
+            return Question(text)
+        found = population.condition
         keys = f"select (sessions.appliance, sessions.session_key) from sessions where {found.sql}"  # noqa: S608 our own
-        return f"{text} where (marts.appliance, marts.session_key) in ({keys})", found.parameters
+        return Question(f"{text} where (marts.appliance, marts.session_key) in ({keys})", found.parameters)
 
 
 def export(
     folder: Path,
     /,
     *,
-    options: DataOptions = DEFAULTS,
     format: ExportForm = "parquet",  # noqa: A002 the option's name
     marts: str | None = None,
-    q: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
-    start: str | None = None,
-    end: str | None = None,
-    match: Match = "started",
-    content: str | None = None,
     raw: bool = False,
+    which: PopulationOptions = EVERYTHING,
+    options: DataOptions = DEFAULTS,
 ) -> None:
     """Write every mart as FOLDER/<mart>/<mart>.parquet, all of one published state; each old file is replaced whole.
 
-    With q, a range or content, marts with a row per session (or channel, event, alert) are of the sessions found.
+    With q, a range, content or an appliance, marts with a row per session (or channel, event, alert) are of the
+    sessions found.
 
     Args:
         folder: Folder to write into; nothing else in it is touched.
-        options: Where the copy is.
         format: parquet or csv.
         marts: Only these, with commas between.
-        q: Only sessions that this expression of the appliance's q finds.
-        start: Begin of the range, ISO 8601, UTC unless it says otherwise.
-        end: End of the range; a date without a time is included.
-        match: started in the range; contained, started and ended in it; or overlap, alive at some moment of it.
-        content: Only sessions with these words in a command, a window title or an alert.
         raw: CSV without the apostrophe before text that a spreadsheet would take for a formula.
+        which: Which sessions.
+        options: Where the copy is.
     """
-    data_dir = options.load().data_dir
-    check_not_the_copy(folder, data_dir)
-    is_restricted = any(given is not None for given in (q, start, end, content))
-    found = found_sessions(q, start=start, end=end, match=match, content=content) if is_restricted else None
-    with open_warehouse(data_dir, limits=Limits(seconds=None)) as warehouse, warehouse.hold() as edition:
-        for line in notices(edition, q, content, start=start, end=end, match=match):
-            _say(line)
-        chosen = _choose(_fetch_marts(edition), marts)
-        counts = _write(edition, chosen, found, folder, format, raw=raw)
+    population = which.population(which.q)
+    check_not_the_copy(folder, options.load().data_dir)
+    with asking(options, population, Limits(seconds=None)) as (published, _):
+        chosen = _choose(_fetch_marts(published), marts)
+        counts = _write(published, chosen, population, folder, format, raw=raw)
     for mart in chosen:
-        whole = ", whole: no row of it is of one session" if found is not None and not mart.is_of_sessions else ""
-        _say(f"{mart.name}: {counts[mart.name]:,} rows{whole}")
+        is_whole = not population.is_everything and not mart.is_of_sessions
+        whole = ", whole: no row of it is of one session" if is_whole else ""
+        print(f"{mart.name}: {counts[mart.name]:,} rows{whole}", file=sys.stderr, flush=True)
 
 
-def _fetch_marts(edition: Edition) -> list[Mart]:
+def _fetch_marts(published: PublishedFile) -> list[Mart]:
     found: dict[str, Mart] = {}
-    for name, comment, column, meaning in edition.rows(_CATALOG)[1]:
+    for name, comment, column, meaning in published.rows(_CATALOG)[1]:
         found.setdefault(name, Mart(name, comment, {})).columns[column] = meaning or ""
     if not found:
-        raise UsageError(f"{edition.path} has no marts yet: run `spsetl sync` with this version of spsetl")
+        raise UsageError(f"{published.path} has no marts yet: run `spsetl sync` with this version of spsetl")
     return list(found.values())
 
 
-def _choose(known: list[Mart], names: str | None) -> list[Mart]:
-    if names is None:
+def _choose(known: list[Mart], wanted: str | None) -> list[Mart]:
+    if wanted is None:
         return known
     by_name = {mart.name: mart for mart in known}
-    wanted = [name for name in (part.strip() for part in names.split(",")) if name]
-    if not wanted:
+    chosen = names(wanted)
+    if not chosen:
         raise UsageError(f"no mart is named: some of {', '.join(by_name)}")
-    for name in wanted:
+    for name in chosen:
         check_choice("mart", name, list(by_name))
-    return [by_name[name] for name in dict.fromkeys(wanted)]
+    return [by_name[name] for name in dict.fromkeys(chosen)]
 
 
 def _write(
-    edition: Edition, marts: list[Mart], found: Condition | None, folder: Path, form: ExportForm, *, raw: bool
+    published: PublishedFile, marts: list[Mart], population: Population, folder: Path, form: ExportForm, *, raw: bool
 ) -> dict[str, int]:
     """Every file, then all in their places together; gives the numbers of rows."""
     counts: dict[str, int] = {}
@@ -129,18 +119,10 @@ def _write(
             path = folder / mart.name / f"{mart.name}.{form}"
             _make_folder(path.parent)
             with files.open(path) as file:
-                counts[mart.name] = _write_mart(edition, mart, found, file, form, raw=raw)
+                counts[mart.name] = write_answer(
+                    published, mart.ask(population), form, file, raw=raw, comment=mart.comment, comments=mart.columns
+                )
     return counts
-
-
-def _write_mart(
-    edition: Edition, mart: Mart, found: Condition | None, file: BinaryIO, form: ExportForm, *, raw: bool
-) -> int:
-    query, parameters = mart.ask(found)
-    if form == "parquet":
-        return write_parquet(edition, query, parameters, file, comment=mart.comment, comments=mart.columns)
-    with edition.stream(query, parameters) as answer:
-        return write_text(answer, form, file, raw=raw)
 
 
 def _make_folder(folder: Path) -> None:
@@ -152,5 +134,27 @@ def _make_folder(folder: Path) -> None:
         raise write_error(str(folder), error) from error
 
 
-def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
+def report(
+    *,
+    output: Annotated[Path | None, Parameter(alias="-o")] = None,
+    start: str | None = None,
+    end: str | None = None,
+    since: str | None = None,
+    options: DataOptions = DEFAULTS,
+) -> None:
+    """Write one HTML page: whether the copy is fresh and complete, and what happened; print where it is.
+
+    The page holds no script and loads nothing: it can be kept, mailed and printed. It needs the extra spsetl[report].
+
+    Args:
+        output: The file to write; by default one with the time in its name, in reports/ of the data directory.
+        start: Begin of the period, ISO 8601, UTC unless it says otherwise; by default 30 days before its end.
+        end: End of the period; a date without a time is included; by default the day of the newest session.
+        since: What is new or has changed since this moment is told apart; by default a day ago.
+        options: Where the copy is.
+    """
+    settings = options.load()
+    if output is not None:
+        check_not_the_copy(output, settings.data_dir)
+    hours = str(settings.office_hours)
+    print(write_report(settings.data_dir, output=output, start=start, end=end, since=since, office_hours=hours))

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
+from spsetl.analysis.reader import FILE_NAME
 from spsetl.cli.screen import shielded
 from spsetl.errors import SpsetlError, StorageError, UsageError
 from spsetl.files import PRIVATE, create_partial, sync_file
-from spsetl.warehouse.reader import FILE_NAME
 
 SECONDS_UNTIL_ABANDONED: Final = 24 * 3600
 

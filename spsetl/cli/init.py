@@ -26,7 +26,7 @@ from spsetl.events import complain
 from spsetl.interrupts import INTERRUPTS, exit_code_of_signal
 from spsetl.settings import FILE, PREFIX, load_draft, load_settings
 from spsetl.settings.access import Access, check_ca_file
-from spsetl.settings.load import toml_of
+from spsetl.settings.load import read_environment, toml_of
 from spsetl.settings.model import DEFAULT
 from spsetl.settings.password import WAYS, find_in_keyring, read_password, write_keyring
 

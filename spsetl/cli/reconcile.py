@@ -2,8 +2,8 @@
 
 from spsetl.analysis.times import read_end, read_start
 from spsetl.cli.options import SyncOptions
+from spsetl.cli.output import print_table
 from spsetl.cli.sync import run_and_show
-from spsetl.cli.terminal import print_table
 from spsetl.events import Teller
 from spsetl.runs import Run
 from spsetl.settings import Settings

@@ -3,27 +3,28 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
-import orjson
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from spsetl.cli.options import DataOptions
-from spsetl.cli.terminal import print_table
+from spsetl.cli.output import OutputOptions, print_json, print_table, write_rows
 from spsetl.errors import IncompleteError, UsageError
 from spsetl.events import complain
 from spsetl.runs import name_misfits
 from spsetl.sync.status import CopyState, fetch_state
 
-DEFAULTS = DataOptions()
+DEFAULTS: Final = DataOptions()
+DEFAULT_OUTPUT: Final = OutputOptions()
 _SHOWN: Final = ("retention_days", "lag_days", "days_left", "state")
 _OF_A_RUN: Final = ("last_run", "last_runs")
 
 
 def status(
     *,
-    options: DataOptions = DEFAULTS,
     json: bool = False,
     max_age: Annotated[float | None, Parameter(validator=Number(gt=0))] = None,
+    options: DataOptions = DEFAULTS,
+    output: OutputOptions = DEFAULT_OUTPUT,
 ) -> int:
     """Tell how far the copy is: sessions, the last sync, what is still pending, and whether clean-up may come first.
 
@@ -31,7 +32,6 @@ def status(
     with 2 where nothing is published yet, and with --max-age as said there.
 
     Args:
-        options: Where the copy is.
         json: One JSON object on stdout, for monitoring; also where nothing is published yet: published_at, is_running
             (null: this user may not look), running (process, host, since), and for each of appliances age_seconds of
             its last complete sync, counts of sessions, windows, pending details and quarantined rows, misfits (values
@@ -39,12 +39,19 @@ def status(
             retention and warnings.
         max_age: Hours. Ends with exit code 3, and a line on stderr, if the last complete sync of any appliance is
             older, or there is none; for cron and health checks, for example 26.
+        options: Where the copy is.
+        output: How it is written; but for a table, one row per appliance.
     """
-    state = fetch_state(options.load().data_dir)
+    settings = options.load()
+    state = fetch_state(settings.data_dir)
     if json:
-        print(orjson.dumps(state.as_json(), option=orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z).decode())
-    elif state.published_at is not None:
+        print_json(state.as_json())
+    elif state.published_at is not None and output.is_for_a_person:
         _show(state)
+    elif state.published_at is not None:
+        rows = [dict(_facts(one)) for one in state.appliances]
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        write_rows(columns, [[row.get(name) for name in columns] for row in rows], output, settings.data_dir)
     if max_age is not None:
         return _judge(state.stale(max_age))
     if state.published_at is None:
@@ -70,15 +77,19 @@ def _error_of(one: Mapping[str, Any]) -> str | None:
 
 def _show(state: CopyState) -> None:
     for one in state.appliances:
-        name = str(one["appliance"])
-        rows = [(key, value) for key, value in one.items() if key not in {"appliance", "misfits", *_OF_A_RUN}]
-        rows.append(("misfits", name_misfits(one["misfits"]) or "none"))
-        print_table(["", name], [*rows, *_last_run(one["last_run"])])
-        _show_retention(name, [row for row in state.retention if row["appliance"] == name])
+        (_, name), *facts = _facts(one)
+        print_table(["", str(name)], facts)
+        _show_retention(str(name), [row for row in state.retention if row["appliance"] == name])
     if state.is_running:
         complain(f"a run is under way: {state.holder}")
     for line in state.warnings:
         complain(f"warning: {line}")
+
+
+def _facts(one: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """What there is to know of an appliance; its name comes first."""
+    facts = [(key, value) for key, value in one.items() if key not in {"misfits", *_OF_A_RUN}]
+    return [*facts, ("misfits", name_misfits(one["misfits"]) or "none"), *_last_run(one["last_run"])]
 
 
 def _last_run(run: Mapping[str, Any] | None) -> list[tuple[str, Any]]:

@@ -8,7 +8,8 @@ import orjson
 
 from spsetl.analysis.times import read_end, read_start
 from spsetl.cli.options import SyncOptions
-from spsetl.cli.terminal import print_table, progress_of
+from spsetl.cli.output import print_table
+from spsetl.cli.terminal import progress_of
 from spsetl.errors import UsageError
 from spsetl.events import Teller, complain
 from spsetl.runs import Run, exit_code_of

@@ -1,11 +1,10 @@
-"""What a person sees: progress on standard error, tables on standard output."""
+"""What a person sees of a run: progress on standard error."""
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from io import StringIO
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -21,10 +20,8 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 from rich.text import Text
 
-from spsetl.cli.cells import csv_lines
 from spsetl.cli.screen import plain, printable
 from spsetl.events import SILENT, Listener, Teller
 from spsetl.runs import Run
@@ -152,28 +149,3 @@ def progress_of(settings: Settings) -> Iterator[Teller]:
         return
     with Bars() if sys.stderr.isatty() else Lines() as shown:
         yield Teller(shown)
-
-
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A table for a person, see `table_text`."""
-    stream = plain(sys.stdout)
-    stream.write(table_text(columns, rows, is_terminal=stream.isatty()))
-    stream.flush()
-
-
-def table_text(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, is_terminal: bool) -> str:
-    """A table for a person. Values are never read as markup."""
-    table = Table(*[escape(printable(column)) for column in columns])
-    for row in rows:
-        table.add_row(*[Text("" if value is None else printable(str(value))) for value in row])
-    text = StringIO()
-    # A pipe has no width: nothing may be cut off or folded there.
-    console = Console(file=text, force_terminal=is_terminal, width=None if is_terminal else 10_000)
-    console.print(table, soft_wrap=not is_terminal)
-    return text.getvalue()
-
-
-def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Comma-separated values with a line of names, safe to open in a spreadsheet."""
-    sys.stdout.write(csv_lines([columns, *rows]))
-    sys.stdout.flush()

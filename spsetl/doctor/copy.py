@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from spsetl.analysis.reader import open_warehouse
 from spsetl.doctor.finding import Finding, green, red, yellow, yellow_if
 from spsetl.errors import IncompleteError, NewerCopyError, SettingsError, SpsetlError, StorageError
 from spsetl.queries import read_statement
@@ -15,7 +16,6 @@ from spsetl.runs import TELL_US, name_misfits
 from spsetl.settings import Settings
 from spsetl.sync.data_dir import DataDir, find_holder
 from spsetl.sync.status import describe_retention, fetch_state
-from spsetl.warehouse.reader import open_warehouse
 from spsetl.window import aware_utc
 
 _HOUR: Final = 3600

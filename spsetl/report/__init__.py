@@ -8,11 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from spsetl.analysis.reader import open_warehouse
 from spsetl.analysis.times import Moment
 from spsetl.errors import StorageError, UsageError
 from spsetl.files import replacing, sync_path
 from spsetl.report.contents import read_contents
-from spsetl.warehouse.reader import open_warehouse
 
 LIBRARIES: Final = ("altair", "vl_convert", "jinja2")
 FOLDER: Final = "reports"

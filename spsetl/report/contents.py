@@ -6,12 +6,12 @@ from datetime import MAXYEAR, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, Final
 
+from spsetl.analysis.published import PublishedFile
+from spsetl.analysis.reader import Warehouse
 from spsetl.analysis.times import Moment, read_range
 from spsetl.errors import UsageError
 from spsetl.queries import read_statement
 from spsetl.sync.status import as_rows, retention_query
-from spsetl.warehouse.edition import Edition
-from spsetl.warehouse.reader import Warehouse
 
 DAYS: Final = 30
 TOP: Final = 10
@@ -63,7 +63,7 @@ class Period:
         return Period(self.start - (self.end - self.start), self.start)
 
 
-def ask(warehouse: Edition, name: str, **parameters: Any) -> list[Row]:
+def ask(warehouse: PublishedFile, name: str, **parameters: Any) -> list[Row]:
     """The rows that answer one question, with those of the parameters that it names."""
     statement = read_statement("charts", name)
     named = set(re.findall(r"\$(\w+)", statement))
@@ -122,7 +122,7 @@ def period_of(start: Moment | None, end: Moment | None, *, newest: datetime) -> 
     return Period(first, after)
 
 
-def _figures_before(warehouse: Edition, period: Period, first: datetime | None) -> Row | None:
+def _figures_before(warehouse: PublishedFile, period: Period, first: datetime | None) -> Row | None:
     """The figures of the period before, unless the copy begins within it."""
     before = period.before
     if first is None or first.date() > before.start.date():

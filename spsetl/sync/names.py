@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import orjson
 
+from spsetl.analysis.reader import open_warehouse
 from spsetl.appliance.client import Client
 from spsetl.appliance.protocol import ListQuery, decode_list
 from spsetl.errors import ApplianceNameError, StorageError, UsageError
@@ -30,7 +31,6 @@ from spsetl.warehouse import appliances
 from spsetl.warehouse.checks import require_passed, run_checks
 from spsetl.warehouse.marts import build_marts
 from spsetl.warehouse.publish import publish, remove_database
-from spsetl.warehouse.reader import open_warehouse
 from spsetl.warehouse.upgrade import is_of_now
 from spsetl.warehouse.work import WorkDatabase
 

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from spsetl.analysis.reader import open_warehouse
 from spsetl.errors import SettingsError
 from spsetl.queries import read_statement
 from spsetl.runs import Run
 from spsetl.sync.data_dir import DataDir, Holder, fetch_last_runs, find_holder
-from spsetl.warehouse.reader import open_warehouse
 from spsetl.window import aware_utc
 
 _REMEDY: Final = (

@@ -1,4 +1,4 @@
-"""What could not be read: listing it, and taking out of quarantine what can be read now.
+"""What could not be read: taking out of quarantine what can be read now.
 
 A row that was read at last stands in the lake's quarantine once more, without reason and content: so a rebuild knows.
 """
@@ -14,12 +14,10 @@ import pyarrow as pa
 from spsetl import schema
 from spsetl.lake import Lake
 from spsetl.warehouse.merge import Files
-from spsetl.warehouse.reader import Warehouse
 from spsetl.warehouse.rebuild import rebuild_sessions
 from spsetl.warehouse.work import WorkDatabase
 from spsetl.window import naive_utc
 
-_COLUMNS: Final = ("appliance", "table_name", "session_key", "reason", "extracted_at")
 _PAGE: Final = 500
 
 
@@ -42,18 +40,6 @@ class QuarantinedRow:
     row_hash: str
     extracted_at: datetime
     is_of_copy: bool
-
-
-def list_quarantine(warehouse: Warehouse, *, raw: bool) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """What the published warehouse could not read: names of columns, and rows by appliance, table and time.
-
-    Args:
-        warehouse: The published one.
-        raw: With the content of the rows.
-    """
-    names = ", ".join((*_COLUMNS, "raw") if raw else _COLUMNS)
-    order = "appliance, table_name, extracted_at, session_key, row_hash"
-    return warehouse.rows(f"select {names} from quarantine order by {order}")  # noqa: S608 our names
 
 
 def fetch_quarantined_appliances(work: WorkDatabase) -> list[str]:

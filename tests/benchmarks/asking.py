@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from spsetl.warehouse.reader import Warehouse
+from spsetl.analysis.reader import Warehouse
 
 Rows = list[tuple[Any, ...]]
 

@@ -16,8 +16,9 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
+from spsetl.analysis.population import Population
+from spsetl.analysis.reader import Warehouse, open_warehouse
 from spsetl.analysis.stats import fetch_stats
-from spsetl.warehouse.reader import Warehouse, open_warehouse
 from tests.benchmarks.asking import Question, Rows, by_sql
 from tests.benchmarks.charts import CHARTS
 from tests.benchmarks.large_copy import make_large_copy
@@ -38,7 +39,9 @@ def top(field: str, where: str = "true", size: int = 10) -> str:
 
 def ask_stats(field: str, q: str) -> Callable[[Warehouse], Rows]:
     """As `spsetl stats` asks."""
-    return lambda warehouse: [(row[0], row[1]) for row in fetch_stats(warehouse, field, q=q).rows]
+    return lambda warehouse: [
+        (row[0], row[1]) for row in fetch_stats(warehouse, field, population=Population(q=q)).rows
+    ]
 
 
 QUESTIONS: Final = (

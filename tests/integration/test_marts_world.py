@@ -11,8 +11,8 @@ import duckdb
 import pytest
 
 from spsetl import schema
+from spsetl.analysis.reader import open_warehouse
 from spsetl.simulator import Simulator, World
-from spsetl.warehouse.reader import open_warehouse
 from tests.oracle import expected_session
 from tests.syncing import NAME, SMALL, ask, sync
 

@@ -11,9 +11,9 @@ from typing import Self
 import duckdb
 import pytest
 
+from spsetl.analysis.reader import Warehouse, open_warehouse
 from spsetl.errors import SpsetlError
 from spsetl.warehouse.publish import publish
-from spsetl.warehouse.reader import Warehouse, open_warehouse
 from spsetl.warehouse.work import WorkDatabase
 
 PUBLISHES = 50

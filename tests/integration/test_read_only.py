@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from spsetl.analysis.reader import open_warehouse
 from spsetl.cli import run
 from spsetl.errors import UsageError
-from spsetl.warehouse.reader import open_warehouse
 from tests.published import publish_sessions
 
 FORBIDDEN = [

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from spsetl.analysis.reader import open_warehouse
 from spsetl.queries import read_folder, read_statement
 from spsetl.simulator import Simulator, World, WorldSpec
-from spsetl.warehouse.reader import open_warehouse
 from tests.handmade import write_handmade_copy
 from tests.report_oracle import ANSWERS
 from tests.report_rows import Copied, Office

@@ -13,6 +13,7 @@ import duckdb
 import pytest
 
 from spsetl import schema
+from spsetl.analysis.reader import Warehouse, open_warehouse
 from spsetl.cli import run
 from spsetl.errors import SpsetlError, StorageError, UsageError
 from spsetl.queries import read_folder, read_statement
@@ -20,7 +21,6 @@ from spsetl.report import write_report
 from spsetl.report.contents import CLOCK, Period, ask, period_of
 from spsetl.report.drawing import clean
 from spsetl.report.wording import NOTHING, as_period, as_span, shorten, visible
-from spsetl.warehouse.reader import Warehouse, open_warehouse
 from tests.page_copy import (
     END,
     HOSTILE,

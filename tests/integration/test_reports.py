@@ -7,8 +7,8 @@ from typing import Final
 
 import pytest
 
+from spsetl.analysis.reader import Warehouse, open_warehouse
 from spsetl.queries import read_folder, read_statement
-from spsetl.warehouse.reader import Warehouse, open_warehouse
 from tests.answers import (
     END,
     IN_README,

@@ -15,9 +15,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from spsetl.analysis.reader import Warehouse, open_warehouse
 from spsetl.cli import run
 from spsetl.errors import UsageError
-from spsetl.warehouse.reader import Warehouse, open_warehouse
 from tests.published import publish_sessions
 
 FIRST = datetime(2024, 3, 1, 10)  # noqa: DTZ001 as the tables hold it

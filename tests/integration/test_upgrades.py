@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from spsetl import schema
+from spsetl.analysis.reader import open_warehouse
 from spsetl.cli import run
 from spsetl.errors import NewerCopyError, StorageError
 from spsetl.events import Listener, Teller
@@ -20,7 +21,6 @@ from spsetl.lake import Lake
 from spsetl.simulator import Simulator, World, WorldSpec
 from spsetl.sync import ThreadRunner, run_sync
 from spsetl.warehouse import upgrade
-from spsetl.warehouse.reader import open_warehouse
 from tests.syncing import all_rows, ask, settings_for, sync
 
 SIGKILLED = -9

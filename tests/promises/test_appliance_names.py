@@ -459,9 +459,7 @@ def test_a_no_keeps_it(
     copy: Path, two: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At a terminal, where Enter is no, too."""
-    from spsetl.cli import appliances  # noqa: PLC0415 - what is patched
-
-    monkeypatch.setattr(appliances, "has_terminal", lambda: True)
+    monkeypatch.setattr("spsetl.cli.upkeep.has_terminal", lambda: True)
     for answer in ("\n", "no\n"):
         monkeypatch.setattr("sys.stdin", StringIO(answer))
         assert call(capsys, copy, "appliances", "forget", "old")[0] == 2

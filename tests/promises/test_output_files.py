@@ -72,6 +72,11 @@ def remember(folder: Path) -> None:
     [
         (lambda folder: run(["sql", "select 1", "-o", str(folder / "out.csv")]), "out.csv"),
         (lambda folder: run(["search", "-o", str(folder / "out.parquet")]), "out.parquet"),
+        (lambda folder: run(["stats", "protocol", "-o", str(folder / "out.parquet")]), "out.parquet"),
+        (lambda folder: run(["histogram", "-o", str(folder / "out.json")]), "out.json"),
+        (lambda folder: run(["quarantine", "-o", str(folder / "out.csv")]), "out.csv"),
+        (lambda folder: run(["appliances", "-o", str(folder / "out.parquet")]), "out.parquet"),
+        (lambda folder: run(["status", "-o", str(folder / "out.csv")]), "out.csv"),
         (lambda folder: run(["report", "-o", str(folder / "out.html")]), "out.html"),
         (last_run, "last-runs-sps.json"),
         (metrics, "spsetl.prom"),

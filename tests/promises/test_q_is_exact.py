@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spsetl.analysis.lucene import compile_query
+from spsetl.analysis.lucene.compile import compile_query
+from spsetl.analysis.reader import Warehouse, open_warehouse
 from spsetl.cli import run
 from spsetl.errors import UsageError
-from spsetl.warehouse.reader import Warehouse, open_warehouse
 from tests.published import publish_sessions
 
 pytestmark = pytest.mark.usefixtures("no_settings")

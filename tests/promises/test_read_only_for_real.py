@@ -10,15 +10,14 @@ from threading import Timer
 import duckdb
 import pytest
 
+from spsetl.analysis.published import Limits, PublishedFile
+from spsetl.analysis.question import EFFECTS, check_question
+from spsetl.analysis.reader import open_warehouse
 from spsetl.cli import run
 from spsetl.doctor.copy import check_modes
 from spsetl.errors import SpsetlError, StorageError, UsageError
 from spsetl.settings import load_settings
 from spsetl.simulator import Simulator, World, WorldSpec
-from spsetl.warehouse import edition as editions
-from spsetl.warehouse.edition import Limits
-from spsetl.warehouse.question import EFFECTS, check_question
-from spsetl.warehouse.reader import open_warehouse
 from tests.published import publish_sessions
 from tests.syncing import sync
 
@@ -149,10 +148,10 @@ def test_every_function_of_this_duckdb_is_known() -> None:
 @pytest.mark.parametrize("beside", ["", ".wal", ".wal.recovery", ".wal.checkpoint", ".tmp"])
 def test_what_the_gate_let_through_would_hurt_nothing(beside: str, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the look at the question and without read-only tables, no path of the published file can be written."""
-    monkeypatch.setattr(editions, "check_question", lambda *_: None)
+    monkeypatch.setattr("spsetl.analysis.published.check_question", lambda *_: None)
     before = contents(data)
     target = f"{data / 'warehouse.duckdb'}{beside}"
-    with open_warehouse(data) as warehouse, warehouse.hold() as edition:
+    with open_warehouse(data) as warehouse, warehouse.hold() as published:
         for query in (
             "copy (select 1) to '{}'",
             "copy (select 1) to '{}' (use_tmp_file false)",
@@ -161,7 +160,7 @@ def test_what_the_gate_let_through_would_hurt_nothing(beside: str, data: Path, m
             "export database '{}'",
         ):
             with pytest.raises(SpsetlError, match=r"Permission|Access|disabled by configuration"):
-                edition.rows(query.format(target))
+                published.rows(query.format(target))
         [paths], [folders] = (
             warehouse.rows(f"select current_setting('{name}')")[1][0]
             for name in ("allowed_paths", "allowed_directories")
@@ -170,7 +169,7 @@ def test_what_the_gate_let_through_would_hurt_nothing(beside: str, data: Path, m
         for path in paths:
             assert not Path(path).parent.exists(), path
             with pytest.raises(SpsetlError):
-                edition.rows(f"copy (select 1) to '{path}'")
+                published.rows(f"copy (select 1) to '{path}'")
         assert [Path(folder) for folder in folders] == [Path(spill)]
         assert data not in Path(spill).parents
     assert contents(data) == before
@@ -179,7 +178,7 @@ def test_what_the_gate_let_through_would_hurt_nothing(beside: str, data: Path, m
 
 def test_a_question_leaves_nothing_to_the_next(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even where the look at the question let it through: tables, macros, what was prepared, variables, settings."""
-    monkeypatch.setattr(editions, "check_question", lambda *_: None)
+    monkeypatch.setattr("spsetl.analysis.published.check_question", lambda *_: None)
     with open_warehouse(data) as warehouse:
         for query, later in (
             ("create temp table mine as select 1 as one", "from mine"),
@@ -203,7 +202,7 @@ def test_a_reader_that_cannot_write_there_reads(data: Path, monkeypatch: pytest.
     def refuse(*_: object, **__: object) -> str:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(editions, "mkdtemp", refuse)
+    monkeypatch.setattr("spsetl.analysis.published.mkdtemp", refuse)
     with open_warehouse(data) as warehouse:
         assert warehouse.rows("select count(*) from sessions")[1] == [(2,)]
 
@@ -315,12 +314,12 @@ ENDLESS = [
 @pytest.mark.parametrize("query", ENDLESS)
 def test_a_question_ends(query: str, data: Path) -> None:
     """After the time that the settings give it, in each way of asking; and the next one is answered."""
-    with open_warehouse(data, limits=Limits(seconds=0.3)) as warehouse, warehouse.hold() as edition:
+    with open_warehouse(data, limits=Limits(seconds=0.3)) as warehouse, warehouse.hold() as published:
         for ask in (
             warehouse.rows,
             warehouse.sql,
-            lambda query: drain(edition.stream(query)),
-            lambda query: arrow(edition, query),
+            lambda query: drain(published.stream(query)),
+            lambda query: arrow(published, query),
         ):
             with pytest.raises(UsageError, match="SPSETL_QUESTION_SECONDS") as raised:
                 ask(query)
@@ -335,9 +334,9 @@ def drain(stream: object) -> None:
             pass
 
 
-def arrow(edition: editions.Edition, query: str) -> None:
+def arrow(published: PublishedFile, query: str) -> None:
     """Read all of an answer in Arrow."""
-    with edition.arrow(query) as (_, batches):
+    with published.arrow(query) as (_, batches):
         for _ in batches:
             pass
 
@@ -351,9 +350,9 @@ def test_only_the_work_of_the_database_counts(data: Path, monkeypatch: pytest.Mo
             clocks.append(self)
             super().start()
 
-    monkeypatch.setattr(editions, "Timer", Watched)
+    monkeypatch.setattr("spsetl.analysis.published.Timer", Watched)
     query = "select range from range(200000)"
-    with open_warehouse(data) as warehouse, warehouse.hold() as edition, edition.stream(query) as answer:
+    with open_warehouse(data) as warehouse, warehouse.hold() as published, published.stream(query) as answer:
         for _ in answer.batches:
             assert all(clock.finished.is_set() for clock in clocks)
     assert len(clocks) > 10
@@ -378,13 +377,13 @@ def test_the_settings_reach_every_command(
 ) -> None:
     """Each takes its limits from where all settings are."""
     seen: list[Limits] = []
-    whole = editions.Edition.__init__
+    whole = PublishedFile.__init__
 
-    def remember(self: editions.Edition, path: Path, limits: Limits) -> None:
+    def remember(self: PublishedFile, path: Path, limits: Limits) -> None:
         seen.append(limits)
         whole(self, path, limits)
 
-    monkeypatch.setattr(editions.Edition, "__init__", remember)
+    monkeypatch.setattr(PublishedFile, "__init__", remember)
     monkeypatch.setenv("SPSETL_QUESTION_SECONDS", "77")
     monkeypatch.setenv("SPSETL_QUESTION_MEMORY", "123MB")
     monkeypatch.setattr("sys.stdin", input_of("select 1;\n"))

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from spsetl.cli.cells import csv_lines
+from spsetl.cli.output import csv_lines
 from spsetl.simulator import Simulator, World, WorldSpec
 from tests.soak.programs import environment
 from tests.syncing import sync

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spsetl.analysis.histogram import fetch_histogram
-from spsetl.analysis.lucene import compile_query
+from spsetl.analysis.lucene.compile import compile_query
+from spsetl.analysis.reader import Warehouse, open_warehouse
 from spsetl.cli import run
 from spsetl.schema import LIST_FIELDS
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
 from spsetl.simulator.fields import canonical, scalars
 from spsetl.simulator.search import Filter, Search
-from spsetl.warehouse.reader import Warehouse, open_warehouse
 from tests.browser import SESSIONS, Browser
+from tests.statistics_oracle import histogram_of
 from tests.syncing import sync
 
 SPEC = WorldSpec(sessions=240, days=12, hostile_text=0.1, unknown_fields=0.2, offsets=0.2)
@@ -169,7 +169,7 @@ def test_histograms_of_an_expression_are_those_of_the_appliance(both: Both, q: s
     asked = {"field": "protocol", "bin_size": "day", "start": "2026-10-20", "end": "2026-10-31"}
     theirs = both.browser.ask(f"{SESSIONS}/histogram", q=q, **asked)
 
-    ours = fetch_histogram(
+    ours = histogram_of(
         both.warehouse,
         field="protocol",
         start="2026-10-20",

@@ -9,10 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spsetl.analysis.histogram import fetch_histogram
-from spsetl.analysis.source import MATCHES
-from spsetl.analysis.stats import fetch_stats
-from tests.statistics_oracle import Copy, Session, belongs, bin_bounds, count_bins, count_values, label, values_of
+from spsetl.analysis.population import MATCHES
+from tests.statistics_oracle import (
+    Copy,
+    Session,
+    belongs,
+    bin_bounds,
+    count_bins,
+    count_values,
+    histogram_of,
+    label,
+    stats_of,
+    values_of,
+)
 
 # Plain texts, numbers, truths, times; lists; scores.
 FIELDS = (
@@ -134,11 +143,11 @@ def test_stats_are_what_a_loop_would_count(
     """Counts, ties, lists, nulls, sub-fields and others, under every rule of matching."""
     copy.load(question["sessions"])
 
-    answer = fetch_stats(copy, field, sub_field=sub_field, size=size, **options(question))
+    answer = stats_of(copy, field, sub_field=sub_field, size=size, **options(question))
 
     items, others = count_values(population(question), field, sub_field, size)
     assert answer.as_json["items"] == items
-    assert answer.others == others
+    assert answer.as_json["meta"]["others"] == others
 
 
 def check_histogram(copy: Copy, question: dict[str, Any], bin_size: Any, zone_name: str, field: str | None) -> None:
@@ -146,7 +155,7 @@ def check_histogram(copy: Copy, question: dict[str, Any], bin_size: Any, zone_na
     copy.load(question["sessions"])
     zone = ZoneInfo(zone_name)
 
-    answer = fetch_histogram(copy, bin_size, field=field, time_zone=zone_name, **options(question))
+    answer = histogram_of(copy, bin_size, field=field, time_zone=zone_name, **options(question))
 
     starts = [session.start for session in of_appliance(question)]
     first = question["start"] or min(starts, default=None)

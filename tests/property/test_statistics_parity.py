@@ -9,15 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spsetl.analysis.histogram import fetch_histogram
-from spsetl.analysis.stats import fetch_stats
+from spsetl.analysis.reader import Warehouse, open_warehouse
 from spsetl.settings import load_settings
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
 from spsetl.simulator.histogram import count_bins
 from spsetl.simulator.search import Search
 from spsetl.simulator.statistics import count_values
 from spsetl.sync import ThreadRunner, run_sync
-from spsetl.warehouse.reader import Warehouse, open_warehouse
+from tests.statistics_oracle import histogram_of, stats_of
 
 # How the appliance reads start and end, and what the same is called here.
 READINGS = {"literal": "contained", "overlap": "overlap"}
@@ -95,7 +94,7 @@ def test_stats_are_those_of_the_appliance(
     asked = {"field": field, "size": str(size), **({"sub_fields": sub_field} if sub_field else {}), **bounds}
     theirs = count_values(Search(both.world, Quirks(reading=reading)), asked)
 
-    ours = fetch_stats(
+    ours = stats_of(
         both.warehouse,
         field,
         sub_field=sub_field,
@@ -124,7 +123,7 @@ def test_histograms_are_those_of_the_appliance(
     asked = {"field": field, "bin_size": bin_size, "time_zone": zone, **bounds}
     theirs = count_bins(Search(both.world, quirks), quirks, both.world.now_ms, asked)
 
-    ours = fetch_histogram(
+    ours = histogram_of(
         both.warehouse,
         bin_size,
         field=field,

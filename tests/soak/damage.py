@@ -9,9 +9,9 @@ from random import Random
 
 import duckdb
 
+from spsetl.analysis.reader import open_warehouse
 from spsetl.errors import SpsetlError
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
-from spsetl.warehouse.reader import open_warehouse
 from tests.soak.comparing import Source
 from tests.soak.outcome import Outcome, Soak, laboratory
 from tests.soak.programs import Ended, environment, gist, run_spsetl

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
+from spsetl.analysis.reader import open_warehouse
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
-from spsetl.warehouse.reader import open_warehouse
 from tests.soak.comparing import Source
 from tests.soak.outcome import Outcome, Soak
 from tests.soak.programs import Ended, environment, gist, run_spsetl

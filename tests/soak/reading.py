@@ -10,9 +10,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from spsetl.analysis.reader import Warehouse, open_warehouse
 from spsetl.errors import SpsetlError
 from spsetl.queries import read_folder
-from spsetl.warehouse.reader import Warehouse, open_warehouse
 
 _SECONDS_BETWEEN = 0.15
 

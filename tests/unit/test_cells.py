@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spsetl.cli.cells import csv_lines, json_line, unique_names
+from spsetl.cli.output import csv_lines, json_line, unique_names
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("=+-@\t\r\n\",'＝＋－＠ "))  # noqa: RUF001
 FORMULA = set("=+-@\t\r＝＋－＠")  # noqa: RUF001

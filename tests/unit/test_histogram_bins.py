@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from spsetl.analysis.histogram import Histogram, fetch_histogram
+from spsetl.analysis.histogram import Histogram, ask_histogram
+from spsetl.analysis.population import Population
 from spsetl.errors import TooManyBinsError, UsageError
-from tests.statistics_oracle import Copy, Session
+from tests.statistics_oracle import Copy, Session, histogram_of
 
 
 @pytest.fixture(scope="module")
@@ -43,21 +44,21 @@ def test_empty_bins_are_there(copy: Copy) -> None:
     """Between two sessions there is a bin for each day, with zeros."""
     copy.load(spans(("2024-03-01T10:00", "2024-03-01T11:00"), ("2024-03-04T10:00", "2024-03-04T11:00")))
 
-    assert counts(fetch_histogram(copy)) == [(1, 1), (0, 0), (0, 0), (1, 1)]
+    assert counts(histogram_of(copy)) == [(1, 1), (0, 0), (0, 0), (1, 1)]
 
 
 def test_a_session_is_active_in_every_bin_it_touches(copy: Copy) -> None:
     """It counts once where it starts, and as active up to the bin of its end, be it the first moment of that."""
     copy.load(spans(("2024-03-01T23:59", "2024-03-03T00:00"), ("2024-03-04T00:00", "2024-03-04T00:00")))
 
-    assert counts(fetch_histogram(copy)) == [(1, 1), (0, 1), (0, 1), (1, 1)]
+    assert counts(histogram_of(copy)) == [(1, 1), (0, 1), (0, 1), (1, 1)]
 
 
 def test_still_active_sessions_count_to_now(copy: Copy) -> None:
     """A session without an end is alive until now, and not in the bins of the time to come."""
     copy.load(spans(("2024-03-01T10:00", None)))
 
-    answer = fetch_histogram(copy, end="2024-03-04", now=at("2024-03-03T00:00"))
+    answer = histogram_of(copy, end="2024-03-04", now=at("2024-03-03T00:00"))
 
     assert counts(answer) == [(1, 1), (0, 1), (0, 1), (0, 0)]
 
@@ -66,7 +67,7 @@ def test_a_session_that_ends_before_it_starts_is_active_once(copy: Copy) -> None
     """Where clocks differ, a session was alive at its start; no bin has fewer active sessions than started ones."""
     copy.load(spans(("2024-03-03T10:00", "2024-03-01T10:00"), ("2024-03-03T11:00", None)))
 
-    answer = fetch_histogram(copy, start="2024-03-01", now=at("2024-03-02T00:00"))
+    answer = histogram_of(copy, start="2024-03-01", now=at("2024-03-02T00:00"))
 
     assert counts(answer) == [(0, 0), (0, 0), (2, 2)]
 
@@ -91,7 +92,7 @@ def test_a_range_is_matched_by_its_rule(copy: Copy, match: Any, expected: list[t
         )
     )
 
-    answer = fetch_histogram(copy, start="2024-03-01T12:00", end="2024-03-02T12:00", match=match)
+    answer = histogram_of(copy, start="2024-03-01T12:00", end="2024-03-02T12:00", match=match)
 
     assert counts(answer) == expected
 
@@ -113,7 +114,7 @@ def test_days_are_those_of_the_zone(copy: Copy, zone: str, first: str, lengths: 
     copy.load([])
 
     begin = at(f"{first}T08:00")
-    answer = fetch_histogram(copy, start=begin, end=begin + timedelta(days=2), time_zone=zone)
+    answer = histogram_of(copy, start=begin, end=begin + timedelta(days=2), time_zone=zone)
 
     assert hours(answer) == lengths
     assert all("T00:00:00.000" in b.id for b in answer.bins)
@@ -123,7 +124,7 @@ def test_a_day_that_was_left_out_has_no_bin(copy: Copy) -> None:
     """Samoa went from the 29th to the 31st of December 2011."""
     copy.load(spans(("2011-12-29T12:00", "2011-12-31T12:00")))
 
-    answer = fetch_histogram(copy, end="2011-12-31T12:00", time_zone="Pacific/Apia")
+    answer = histogram_of(copy, end="2011-12-31T12:00", time_zone="Pacific/Apia")
 
     assert [b.id for b in answer.bins] == [
         "2011-12-29T00:00:00.000-10:00",
@@ -137,9 +138,9 @@ def test_hours_are_of_equal_length(copy: Copy) -> None:
     """Hours begin where the zone's do, half past in India, and stay an hour long when clocks change."""
     copy.load([])
 
-    india = fetch_histogram(copy, "hour", start="2024-03-01T10:00", end="2024-03-01T11:00", time_zone="Asia/Kolkata")
+    india = histogram_of(copy, "hour", start="2024-03-01T10:00", end="2024-03-01T11:00", time_zone="Asia/Kolkata")
     autumn = {"start": "2024-10-26T23:30", "end": "2024-10-27T02:30", "time_zone": "Europe/Budapest"}
-    budapest = fetch_histogram(copy, "hour", **autumn)
+    budapest = histogram_of(copy, "hour", **autumn)
 
     assert [b.id for b in india.bins] == ["2024-03-01T15:00:00.000+05:30", "2024-03-01T16:00:00.000+05:30"]
     assert [b.id for b in budapest.bins] == [
@@ -163,7 +164,7 @@ def test_longer_bins_are_those_of_the_calendar(copy: Copy, bin_size: Any, ids: l
     """Weeks begin on Monday, months and years on their first day."""
     copy.load([])
 
-    answer = fetch_histogram(copy, bin_size, start="2024-02-29", end="2024-03-08")
+    answer = histogram_of(copy, bin_size, start="2024-02-29", end="2024-03-08")
 
     assert [b.id for b in answer.bins] == [f"{day}T00:00:00.000Z" for day in ids]
 
@@ -181,38 +182,40 @@ def test_only_sessions_with_a_value_of_the_field(copy: Copy) -> None:
     )
 
     for field in ("protocol", "analytics.tags", "analytics.score.details.keystroke.score"):
-        assert counts(fetch_histogram(copy, field=field)) == [(1, 1)]
-    assert counts(fetch_histogram(copy, field="analytics.score.details.command.score")) == [(0, 0)]
-    assert counts(fetch_histogram(copy)) == [(4, 4)]
+        assert counts(histogram_of(copy, field=field)) == [(1, 1)]
+    assert counts(histogram_of(copy, field="analytics.score.details.command.score")) == [(0, 0)]
+    assert counts(histogram_of(copy)) == [(4, 4)]
 
 
 def test_an_empty_copy_has_no_bins(copy: Copy) -> None:
     """Where nothing tells where to begin, there is nothing; with both bounds there are bins of zeros."""
     copy.load([])
 
-    nothing = fetch_histogram(copy)
+    nothing = histogram_of(copy)
     assert nothing.bins == ()
     assert nothing.as_json["meta"]["start"] is None
     assert nothing.as_frame().empty
-    assert counts(fetch_histogram(copy, start="2024-03-01", end="2024-03-02")) == [(0, 0), (0, 0)]
+    assert counts(histogram_of(copy, start="2024-03-01", end="2024-03-02")) == [(0, 0), (0, 0)]
 
 
 def test_a_range_after_the_last_session_has_no_bins(copy: Copy) -> None:
     """Without an end the bins end with the last session, be it in the bin that the range would start in."""
     copy.load(spans(("2024-03-01T10:00", "2024-03-01T11:00")))
 
-    assert fetch_histogram(copy, start="2024-03-01T10:00:00.001").bins == ()
-    assert counts(fetch_histogram(copy, start="2024-03-01T10:00")) == [(1, 1)]
-    assert fetch_histogram(copy, end="2024-03-01T10:00").bins == ()
+    assert histogram_of(copy, start="2024-03-01T10:00:00.001").bins == ()
+    assert counts(histogram_of(copy, start="2024-03-01T10:00")) == [(1, 1)]
+    assert histogram_of(copy, end="2024-03-01T10:00").bins == ()
 
 
 def test_rows_and_frame(copy: Copy) -> None:
     """A table has a row per bin; a frame has the bounds too, in UTC, as the tables hold times."""
     copy.load(spans(("2024-03-01T10:00", "2024-03-01T11:00")))
-    answer = fetch_histogram(copy, time_zone="Europe/Budapest", start="2024-03-01T00:00+01:00", end="2024-03-01")
+    bounds = {"start": "2024-03-01T00:00+01:00", "end": "2024-03-01"}
+    names, rows = copy.rows(*ask_histogram(copy, time_zone="Europe/Budapest", population=Population(**bounds)))
+    assert names == ["id", "start_count", "active_count"]
+    assert rows == [("2024-03-01T00:00:00.000+01:00", 1, 1), ("2024-03-02T00:00:00.000+01:00", 0, 0)]
 
-    assert answer.columns == ("id", "start_count", "active_count")
-    assert answer.rows == [("2024-03-01T00:00:00.000+01:00", 1, 1), ("2024-03-02T00:00:00.000+01:00", 0, 0)]
+    answer = histogram_of(copy, time_zone="Europe/Budapest", **bounds)
     frame = answer.as_frame()
     assert frame["bin_start"].tolist() == [at("2024-02-29T23:00"), at("2024-03-01T23:00")]
     assert frame["bin_end"].tolist() == [at("2024-03-01T23:00"), at("2024-03-02T23:00")]
@@ -224,9 +227,9 @@ def test_the_limit_of_bins(copy: Copy) -> None:
     """65536 bins are answered; the message of one more names the limit and what to do."""
     copy.load([])
 
-    assert len(fetch_histogram(copy, "second", start="2024-03-01", end="2024-03-01T18:12:16").bins) == 65_536
+    assert len(histogram_of(copy, "second", start="2024-03-01", end="2024-03-01T18:12:16").bins) == 65_536
     with pytest.raises(TooManyBinsError) as raised:
-        fetch_histogram(copy, "second", start="2024-03-01", end="2024-03-01T18:12:17")
+        histogram_of(copy, "second", start="2024-03-01", end="2024-03-01T18:12:17")
 
     assert str(raised.value) == "too many bins: 65537, limit 65536; use larger bins or a shorter range"
 
@@ -248,7 +251,7 @@ def test_the_limit_of_bins(copy: Copy) -> None:
 def test_questions_that_are_refused(copy: Copy, arguments: dict[str, Any], complaint: str) -> None:
     """A wrong argument is a wrong usage, told in one line."""
     with pytest.raises(UsageError) as raised:
-        fetch_histogram(copy, **arguments)
+        histogram_of(copy, **arguments)
 
     assert complaint in str(raised.value)
     assert "\n" not in str(raised.value)

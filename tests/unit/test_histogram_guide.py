@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from spsetl.analysis.histogram import BinSize, fetch_histogram
-from tests.statistics_oracle import Copy, Session
+from spsetl.analysis.histogram import BinSize
+from tests.statistics_oracle import Copy, Session, histogram_of
 
 # id, start_count, active_count
 SAMPLE = [
@@ -45,7 +45,7 @@ def test_sample_response(copy: Copy) -> None:
     """Six hours with sessions that started in them, and sessions that were active in them."""
     copy.load(sample_sessions())
 
-    answer = fetch_histogram(copy, "hour", field="recording.connection_policy", time_zone="Etc/UTC").as_json
+    answer = histogram_of(copy, "hour", field="recording.connection_policy", time_zone="Etc/UTC").as_json
 
     assert answer["body"]["buckets"] == [
         {"id": name, "start_count": started, "active_count": active} for name, started, active in SAMPLE
@@ -67,7 +67,7 @@ def test_bin_size_example(copy: Copy, bin_size: BinSize, bins: int) -> None:
     """From 2018-02-12 14:40 to 2018-02-16 14:40 there are five days, and one week."""
     copy.load([])
 
-    answer = fetch_histogram(copy, bin_size, start="2018-02-12T14:40", end="2018-02-16T14:40")
+    answer = histogram_of(copy, bin_size, start="2018-02-12T14:40", end="2018-02-16T14:40")
 
     assert len(answer.bins) == bins
     assert answer.bins[0].id == "2018-02-12T00:00:00.000Z"

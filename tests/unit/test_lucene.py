@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spsetl.analysis.fields import known_fields
-from spsetl.analysis.lucene import compile_query, content_condition, content_notice
-from spsetl.analysis.stats import fetch_stats
+from spsetl.analysis.lucene.compile import compile_query, content_condition
+from spsetl.analysis.lucene.fields import known_fields
+from spsetl.analysis.population import Population
 from spsetl.errors import UsageError
-from tests.statistics_oracle import Copy, Session
+from tests.statistics_oracle import Copy, Session, stats_of
 
 START = datetime.fromisoformat("2024-03-01T12:00")
 SESSIONS = (
@@ -241,14 +241,17 @@ def test_content_is_searched_in_events_and_alerts(copy: Copy, text: str, numbers
 
 def test_content_goes_with_an_expression(copy: Copy) -> None:
     """Both narrow the sessions that are counted."""
-    stats = fetch_stats(copy, "protocol", q="NOT duration:0", content="rm")
-    assert [(item.value, item.count) for item in stats.items] == [("rdp", 1)]
+    stats = stats_of(copy, "protocol", q="NOT duration:0", content="rm")
+    assert stats.rows == [("rdp", 1, 0)]
 
 
 def test_content_says_what_it_is_not(copy: Copy) -> None:
     """Not the recorded screen; sessions without events in the copy are counted, if any are asked for."""
-    assert "not the recorded screen; 1 of the 3 sessions" in content_notice(copy)
-    assert content_notice(copy, "protocol:*").endswith("not the recorded screen")
-    assert content_notice(copy, start="2024-03-03").count("1 of the 1 sessions") == 1
+    [notice] = Population(content="rm").notices(copy)
+    assert "not the recorded screen; 1 of the 3 sessions" in notice
+    assert Population(content="rm", q="protocol:*").notices(copy) == [notice.partition(";")[0]]
+    assert Population(content="rm", start="2024-03-03").notices(copy)[0].count("1 of the 1 sessions") == 1
+    assert Population(q="content:rm").notices(copy) == [notice]
+    assert Population(q="protocol:*").notices(copy) == []
     with pytest.raises(UsageError, match="is empty"):
         content_condition(' "" ')

@@ -15,9 +15,9 @@ import pytest
 
 import spsetl
 from spsetl import schema
+from spsetl.analysis.reader import Warehouse, open_warehouse
 from spsetl.errors import StorageError, TooManyBinsError, UsageError
 from spsetl.warehouse.publish import publish
-from spsetl.warehouse.reader import Warehouse, open_warehouse
 from spsetl.warehouse.work import WorkDatabase
 
 Publish = Callable[..., Path]

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from spsetl import schema
-from spsetl.analysis.fields import check_field, known_fields
-from spsetl.analysis.stats import fetch_stats
+from spsetl.analysis.lucene.fields import known_fields
+from spsetl.analysis.population import check_field
 from spsetl.errors import UsageError
-from tests.statistics_oracle import Copy, Session
+from tests.statistics_oracle import Copy, Session, stats_of
 
 SOME_TIME = datetime.fromisoformat("2024-02-29T12:34:56.789")
 SPELLINGS = [
@@ -34,7 +34,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
 
 def counted(copy: Copy, field: str, **options: Any) -> dict[str, int]:
     """The values of a field, and how many sessions have each."""
-    return {item.value: item.count for item in fetch_stats(copy, field, **options).items}
+    return {item["value"]: item["count"] for item in stats_of(copy, field, **options).as_json["items"]}
 
 
 @pytest.mark.parametrize(("spelling", "column"), SPELLINGS)

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from spsetl.analysis.stats import fetch_stats
-from tests.statistics_oracle import Copy, Session
+from tests.statistics_oracle import Copy, Session, stats_of
 
 # Most examples give no times.
 SOME_TIME = datetime.fromisoformat("2017-01-01")
@@ -44,7 +43,7 @@ def test_size_example(copy: Copy) -> None:
     """?size=2 shows the two most frequent protocols, ties by name, and one other session."""
     copy.load(of_protocols("http", "ssh", "rdp", "rdp", "rdp", "http", "http"))
 
-    answer = fetch_stats(copy, "protocol", size=2).as_json
+    answer = stats_of(copy, "protocol", size=2).as_json
 
     assert answer["items"] == [{"count": 3, "value": "http"}, {"count": 3, "value": "rdp"}]
     assert answer["meta"] == shared_meta(others=1, field="protocol", size=2)
@@ -54,7 +53,7 @@ def test_example_1(copy: Copy) -> None:
     """?field=protocol counts four ssh and three rdp sessions."""
     copy.load(of_protocols("ssh", "ssh", "rdp", "rdp", "rdp", "ssh", "ssh"))
 
-    answer = fetch_stats(copy, "protocol").as_json
+    answer = stats_of(copy, "protocol").as_json
 
     assert answer["items"] == [{"count": 4, "value": "ssh"}, {"count": 3, "value": "rdp"}]
     assert answer["meta"] == shared_meta(others=0, field="protocol", size=10)
@@ -74,7 +73,7 @@ def test_example_2(copy: Copy) -> None:
         ]
     )
 
-    answer = fetch_stats(copy, "protocol", start="2017-01-02", end="2017-01-03", match="overlap").as_json
+    answer = stats_of(copy, "protocol", start="2017-01-02", end="2017-01-03", match="overlap").as_json
 
     assert answer["items"] == [{"count": 2, "value": "rdp"}]
     assert answer["meta"] == shared_meta(others=0, field="protocol", size=10)
@@ -91,9 +90,9 @@ def test_example_2_works_only_as_overlap(copy: Copy, match: Any) -> None:
         ]
     )
 
-    answer = fetch_stats(copy, "protocol", start="2017-01-02", end="2017-01-03", match=match)
+    answer = stats_of(copy, "protocol", start="2017-01-02", end="2017-01-03", match=match)
 
-    assert [(item.value, item.count) for item in answer.items] != [("rdp", 2)]
+    assert [(value, count) for value, count, _ in answer.rows] != [("rdp", 2)]
 
 
 def test_example_3(copy: Copy) -> None:
@@ -112,7 +111,7 @@ def test_example_3(copy: Copy) -> None:
         [Session(SOME_TIME, columns={"protocol": protocol, "user_gateway_username": user}) for protocol, user in pairs]
     )
 
-    answer = fetch_stats(copy, "user.gateway_username", sub_field="protocol", size=1).as_json
+    answer = stats_of(copy, "user.gateway_username", sub_field="protocol", size=1).as_json
 
     assert answer["items"] == [
         {"buckets": [{"count": 3, "value": "ssh"}], "count": 5, "others": 2, "value": "user-Alpha"}

@@ -3,7 +3,7 @@
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 import duckdb
 
 from spsetl import schema
+from spsetl.analysis.question import Parameters, check_question
 from spsetl.errors import StorageError, UsageError
 from spsetl.warehouse.complaints import one_line
 from spsetl.warehouse.damage import explain_opening, is_newer_format
 from spsetl.warehouse.publish import READING, log_of
-from spsetl.warehouse.question import check_question
 from spsetl.warehouse.tables import find_tables, quote_text
 
 if TYPE_CHECKING:
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from spsetl.settings import Settings
-
-Parameters = Mapping[str, Any] | Sequence[Any] | None
-"""Values for `$name` or for `?`."""
 
 # Wide rows are read in portions as well, so that memory stays the same however many there are.
 BATCH_ROWS: Final = 20_000
@@ -112,7 +109,7 @@ class Answer(NamedTuple):
     batches: Iterator[list[tuple[Any, ...]]]
 
 
-class Edition:
+class PublishedFile:
     """One published state, however many new ones are published meanwhile. Threads may ask at the same time.
 
     Each question stands alone: nothing that one does is left to the next.

@@ -8,28 +8,19 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from spsetl.analysis.histogram import BinSize, fetch_histogram
-from spsetl.analysis.search import COLUMNS, SORT, ask_search, found_sessions
-from spsetl.analysis.source import Match, check_appliance, narrow_sessions
+from spsetl.analysis.population import Match, Population
+from spsetl.analysis.published import Limits, PublishedFile
+from spsetl.analysis.question import Parameters
+from spsetl.analysis.search import COLUMNS, SORT, ask_search
 from spsetl.analysis.stats import DEFAULT_SIZE, fetch_stats
 from spsetl.analysis.times import Moment
 from spsetl.errors import StorageError, UsageError
-from spsetl.warehouse.edition import Edition, Limits, Parameters
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from spsetl.analysis.lucene import Condition
-
 FILE_NAME: Final = "warehouse.duckdb"
-
-
 DEFAULT_LIMITS: Final = Limits()
-
-
-def _warn(found: "Condition | None") -> None:
-    """Say in a notebook what is easily meant otherwise than it is read."""
-    if found is not None and found.note:
-        warnings.warn(found.note, UserWarning, stacklevel=3)
 
 
 def open_warehouse(path: str | Path, *, limits: Limits = DEFAULT_LIMITS) -> "Warehouse":
@@ -54,6 +45,8 @@ class Warehouse:
     When a sync publishes a new one, the next question goes to that; each answer is of one published state, and `hold`
     keeps one for several questions. Threads may ask at the same time. Each question stands alone: it cannot change
     anything, and leaves nothing to the next.
+
+    `search`, `stats` and `histogram` are about the sessions that `spsetl.analysis.population.Population` says.
     """
 
     def __init__(self, path: Path, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -61,7 +54,7 @@ class Warehouse:
         self._limits = limits
         self._lock = Lock()
         self._identity: tuple[int, ...] = ()
-        self._edition: Edition | None = None
+        self._published: PublishedFile | None = None
         self._newest()
 
     def __enter__(self) -> Self:
@@ -86,13 +79,13 @@ class Warehouse:
             UsageError: The question cannot be answered as it is, or is no question.
             StorageError: The file has gone, or cannot be read.
         """
-        with self.hold() as edition:
-            return edition.rows(query, parameters)
+        with self.hold() as published:
+            return published.rows(query, parameters)
 
     def sql(self, query: str, parameters: Parameters = None) -> "pd.DataFrame":
         """The answer to a question in SQL as a pandas frame, see `rows`."""
-        with self.hold() as edition:
-            return edition.sql(query, parameters)
+        with self.hold() as published:
+            return published.sql(query, parameters)
 
     def search(
         self,
@@ -107,15 +100,10 @@ class Warehouse:
         sort: Sequence[str] = SORT,
         limit: int | None = None,
     ) -> "pd.DataFrame":
-        """The sessions that an expression of the appliance's `q` finds, as a pandas frame, see `ask_search`.
-
-        One row per session, its columns as asked for.
-        """
-        check_appliance(self, appliance)
-        found = found_sessions(q, start=start, end=end, match=match, content=content, appliance=appliance)
-        question = ask_search(found, columns=columns, sort=sort, limit=limit)
-        _warn(found)
-        return self.sql(question.sql, question.parameters)
+        """Sessions as a pandas frame, one row each, with the columns that are asked for, see `ask_search`."""
+        population = Population(start=start, end=end, match=match, appliance=appliance, q=q, content=content)
+        self._check(population)
+        return self.sql(*ask_search(population, columns=columns, sort=sort, limit=limit))
 
     def stats(
         self,
@@ -130,25 +118,14 @@ class Warehouse:
         q: str | None = None,
         content: str | None = None,
     ) -> "pd.DataFrame":
-        """The most frequent values of a field as a pandas frame, see `fetch_stats`.
+        """The most frequent values of a field as a pandas frame, see `ask_stats`.
 
         One row per value (`value, count, others`), or, with a sub-field, per value and value of the sub-field
         (`sub_value, sub_count, sub_others` too).
         """
-        check_appliance(self, appliance)
-        _warn(narrow_sessions(q, None))
-        return fetch_stats(
-            self,
-            field,
-            sub_field=sub_field,
-            size=size,
-            start=start,
-            end=end,
-            match=match,
-            appliance=appliance,
-            q=q,
-            content=content,
-        ).as_frame()
+        population = Population(start=start, end=end, match=match, appliance=appliance, q=q, content=content)
+        self._check(population)
+        return fetch_stats(self, field, sub_field=sub_field, size=size, population=population).as_frame()
 
     def histogram(
         self,
@@ -163,28 +140,22 @@ class Warehouse:
         q: str | None = None,
         content: str | None = None,
     ) -> "pd.DataFrame":
-        """Sessions by bins of time as a pandas frame, see `fetch_histogram`.
+        """Sessions by bins of time as a pandas frame, see `ask_histogram`.
 
         One row per bin: `id` (its start in the time zone), `bin_start` and `bin_end` (UTC), `start_count`,
         `active_count`.
         """
-        check_appliance(self, appliance)
-        _warn(narrow_sessions(q, None))
-        return fetch_histogram(
-            self,
-            bin_size,
-            field=field,
-            start=start,
-            end=end,
-            time_zone=time_zone,
-            match=match,
-            appliance=appliance,
-            q=q,
-            content=content,
-        ).as_frame()
+        population = Population(start=start, end=end, match=match, appliance=appliance, q=q, content=content)
+        self._check(population)
+        return fetch_histogram(self, bin_size, field=field, time_zone=time_zone, population=population).as_frame()
+
+    def _check(self, population: Population) -> None:
+        population.check_appliance(self)
+        if population.note:
+            warnings.warn(population.note, UserWarning, stacklevel=3)
 
     @contextmanager
-    def hold(self) -> Iterator[Edition]:
+    def hold(self) -> Iterator[PublishedFile]:
         """The newest published state, to ask several questions of the same; it stays whole, whatever is published.
 
         Raises:
@@ -192,14 +163,14 @@ class Warehouse:
             StorageError: The file has gone, or cannot be read.
         """
         with self._lock:
-            edition = self._newest()
-            edition.begin_reading()
+            published = self._newest()
+            published.begin_reading()
         try:
-            yield edition
+            yield published
         finally:
-            edition.end_reading()
+            published.end_reading()
 
-    def _newest(self) -> Edition:
+    def _newest(self) -> PublishedFile:
         """What is published now, open."""
         try:
             stat = self.path.stat()
@@ -209,12 +180,12 @@ class Warehouse:
             raise StorageError(f"cannot read {self.path}: {error.strerror}") from error
         # While the old file is open, no other has its inode.
         identity = (stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size)
-        if self._edition is None or identity != self._identity:
+        if self._published is None or identity != self._identity:
             self._retire()
-            self._edition, self._identity = Edition(self.path, self._limits), identity
-        return self._edition
+            self._published, self._identity = PublishedFile(self.path, self._limits), identity
+        return self._published
 
     def _retire(self) -> None:
-        if self._edition is not None:
-            self._edition.retire()
-        self._edition = None
+        if self._published is not None:
+            self._published.retire()
+        self._published = None

@@ -1,12 +1,16 @@
-"""What counts as a question: SELECT alone, judged by how DuckDB itself parses it, before anything of it runs."""
+"""Questions in SQL, and what counts as one: SELECT alone, judged by how DuckDB parses it, before any of it runs."""
 
 import re
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import duckdb
 
 from spsetl.errors import UsageError
 from spsetl.warehouse.complaints import one_line
+
+Parameters = Mapping[str, Any] | Sequence[Any] | None
+"""Values for `$name` or for `?`."""
 
 # All that a query is made of. DuckDB has COPY, INSERT, UPDATE and DELETE as parts of one, too, and calls it SELECT.
 _NODES: Final = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
@@ -36,6 +40,13 @@ _NO_QUESTION: Final = (
     "the warehouse is read-only, and {} is no question: "
     "ask with select, from, with, show, describe, summarize or explain"
 )
+
+
+class Question(NamedTuple):
+    """A statement in SQL, and the values of its parameters."""
+
+    sql: str
+    parameters: Parameters = None
 
 
 def check_question(connection: duckdb.DuckDBPyConnection, query: str) -> None:
