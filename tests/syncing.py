@@ -13,6 +13,7 @@ from spsetl.sync import ThreadRunner, run_sync
 
 NAME = "sps"
 SMALL = WorldSpec(sessions=240, days=12)
+FEW = WorldSpec(sessions=100, days=12)  # enough for each kind of details, where the number says nothing
 
 
 def settings_for(simulator: Simulator, folder: Path, **more: object) -> Settings:

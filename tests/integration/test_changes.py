@@ -9,11 +9,10 @@ import pytest
 from spsetl.errors import VanishedError
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
 from tests.oracle import assert_equal_copy
-from tests.syncing import NAME, SMALL, all_rows, ask, forget_snapshot, sync
+from tests.syncing import FEW, NAME, SMALL, all_rows, ask, forget_snapshot, sync
 
 pytestmark = pytest.mark.usefixtures("without_waiting")
 
-FEW = WorldSpec(sessions=100, days=12)
 strategies = pytest.mark.parametrize("strategy", ["windows", "snapshot"])
 
 

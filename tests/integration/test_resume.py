@@ -13,7 +13,7 @@ from spsetl.errors import ApplianceError
 from spsetl.simulator import Simulator, World, WorldSpec
 from spsetl.sync import ThreadRunner, run_backfill, run_sync
 from tests.oracle import assert_equal_copy
-from tests.syncing import NAME, SMALL, ask, settings_for, sync
+from tests.syncing import FEW, NAME, SMALL, ask, settings_for, sync
 
 pytestmark = pytest.mark.usefixtures("without_waiting", "small_windows")
 
@@ -110,7 +110,7 @@ def as_time(text: str) -> datetime:
 
 def test_fetched_details_are_not_fetched_again(tmp_path: Path) -> None:
     """The sync dies amid the details; the next one asks for none of those that were merged."""
-    world = World(WorldSpec(sessions=800, days=12))
+    world = World(WorldSpec(sessions=600, days=12))
     with Simulator(world) as simulator:
         settings = settings_for(simulator, tmp_path, concurrency=1)  # one window
         with pytest.raises(Killed):
@@ -119,7 +119,7 @@ def test_fetched_details_are_not_fetched_again(tmp_path: Path) -> None:
             done = connection.execute("select count(*) from sessions where channels_status = 'fetched'").fetchall()
         assert done[0][0] >= 250
         report = sync(simulator, tmp_path)
-    assert report.requests["channels"] == 800 - done[0][0]
+    assert report.requests["channels"] == 600 - done[0][0]
     assert_equal_copy(world, tmp_path / "warehouse.duckdb", appliance=NAME)
 
 
@@ -191,7 +191,7 @@ def test_a_backfill_reads_its_range_newest_first_and_goes_on_where_it_was_stoppe
 
 def test_a_failed_night_is_made_up_for(tmp_path: Path) -> None:
     """The appliance goes away amid a nightly sync: the next one ends equal, and the copy was never harmed."""
-    world = World(SMALL)
+    world = World(FEW)
     with Simulator(world) as simulator:
         sync(simulator, tmp_path)
         published = (tmp_path / "warehouse.duckdb").read_bytes()
@@ -217,7 +217,7 @@ def test_a_sync_that_was_killed_while_it_made_the_work_database(size: int | None
         connection.execute(f"attach '{work}' as work")
     if size is not None:
         os.truncate(work, size)
-    world = World(SMALL)
+    world = World(FEW)
     with Simulator(world) as simulator:
         sync(simulator, tmp_path)
     assert_equal_copy(world, tmp_path / "warehouse.duckdb", appliance=NAME)

@@ -10,11 +10,11 @@ from spsetl.settings import load_appliances
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
 from spsetl.sync import ThreadRunner, run_each, run_sync
 from tests.oracle import assert_equal_copy
-from tests.syncing import NAME, SMALL, ask, sync
+from tests.syncing import FEW, NAME, SMALL, ask, sync
 
 pytestmark = pytest.mark.usefixtures("without_waiting")
 
-OTHER = WorldSpec(sessions=120, days=6, seed=7)
+OTHER = WorldSpec(sessions=60, days=6, seed=7)
 
 
 def write_settings(path: Path, sections: dict[str, Simulator]) -> Path:
@@ -29,7 +29,7 @@ def write_settings(path: Path, sections: dict[str, Simulator]) -> Path:
 
 def test_two_appliances_share_a_warehouse(tmp_path: Path) -> None:
     """Each has its own sessions, also where their keys are the same."""
-    worlds = {"east": World(SMALL), "west": World(OTHER)}
+    worlds = {"east": World(FEW), "west": World(OTHER)}
     shared = worlds["east"].keys()[9]
     worlds["west"].add(key=shared)
     with Simulator(worlds["east"]) as east, Simulator(worlds["west"]) as west:
@@ -68,7 +68,7 @@ def test_one_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
 
 def test_downloads_and_indexing_are_fetched_where_they_are_wanted(tmp_path: Path) -> None:
     """Who downloaded which recording, when, from where; and how its indexing went."""
-    world = World(SMALL)
+    world = World(FEW)
     kinds = ("channels", "events", "alerts", "trail_downloads", "indexing")
     with Simulator(world) as simulator:
         sync(simulator, tmp_path, details=",".join(kinds))
@@ -86,7 +86,7 @@ def test_downloads_and_indexing_are_fetched_where_they_are_wanted(tmp_path: Path
 
 def test_a_kind_that_is_wanted_later_is_fetched_for_all(tmp_path: Path) -> None:
     """And until then it says that nobody asked for it, which is not the same as none."""
-    world = World(SMALL)
+    world = World(FEW)
     with Simulator(world) as simulator:
         sync(simulator, tmp_path, details="channels")
         assert ask(tmp_path, "select distinct channels_status, alerts_status from sessions") == [
@@ -95,7 +95,7 @@ def test_a_kind_that_is_wanted_later_is_fetched_for_all(tmp_path: Path) -> None:
         events = {status for (status,) in ask(tmp_path, "select distinct events_status from sessions")}
         assert events == {"not_requested", "not_indexed"}
         report = sync(simulator, tmp_path)
-        assert report.requests["alerts"] >= 240
+        assert report.requests["alerts"] >= 100
         assert "channels" not in report.requests
     assert_equal_copy(world, tmp_path / "warehouse.duckdb", appliance=NAME)
 

@@ -9,11 +9,11 @@ from spsetl.errors import RateLimitError, SettingsError
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
 from spsetl.sync import phases
 from tests.oracle import assert_equal_copy
-from tests.syncing import NAME, SMALL, all_rows, ask, sync
+from tests.syncing import FEW, NAME, SMALL, all_rows, ask, sync
 
 pytestmark = pytest.mark.usefixtures("without_waiting")
 
-LARGER = WorldSpec(sessions=6000, days=30, burst=600)
+LARGER = WorldSpec(sessions=3000, days=30, burst=600)
 
 
 def test_both_give_the_same_rows(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ def test_both_give_the_same_rows(tmp_path: Path) -> None:
         with Simulator(world) as simulator:
             report = sync(simulator, tmp_path / strategy, strategy=strategy, details="none")
         assert report.strategy == strategy
-        assert report.sessions_new == 6600
+        assert report.sessions_new == 3600
         copies[strategy] = all_rows(tmp_path / strategy, lineage=False)
     assert copies["windows"] == copies["snapshot"]
 
@@ -103,7 +103,7 @@ def hold_snapshot(simulator: Simulator) -> None:
 
 def test_while_another_program_holds_the_snapshot_windows_are_read(tmp_path: Path) -> None:
     """429: the copy is as complete, and the report says why."""
-    world = World(SMALL)
+    world = World(FEW)
     with Simulator(world) as simulator:
         hold_snapshot(simulator)
         report = sync(simulator, tmp_path, strategy="snapshot")

@@ -15,7 +15,7 @@ from spsetl.simulator import Quirks, Simulator, World, WorldSpec
 from spsetl.sync import plan_sync
 from spsetl.sync.data_dir import hold_lock
 from tests.oracle import Row, actual_rows, assert_equal_copy
-from tests.syncing import NAME, SMALL, all_rows, settings_for, sync
+from tests.syncing import FEW, NAME, SMALL, all_rows, settings_for, sync
 from tests.tampering import of_items, tampering
 
 pytestmark = pytest.mark.usefixtures("without_waiting")
@@ -86,7 +86,7 @@ def test_results_that_stop_early_lose_nothing(reading: str, tmp_path: Path) -> N
 
 def test_a_second_sync_with_nothing_changed_fetches_no_details_and_changes_no_row(tmp_path: Path) -> None:
     """It lists the look-back again, sweeps the rest, and counts both."""
-    with Simulator(World(SMALL)) as simulator:
+    with Simulator(World(FEW)) as simulator:
         sync(simulator, tmp_path)
         before = all_rows(tmp_path)
         report = sync(simulator, tmp_path)
@@ -107,7 +107,7 @@ def test_a_second_sync_with_nothing_changed_fetches_no_details_and_changes_no_ro
 @pytest.mark.parametrize("revision_by_name", [True, False])
 def test_nights_bring_what_is_new_and_what_changed(revision_by_name: bool, tmp_path: Path) -> None:
     """With a look-back over everything the copy follows, with and without revisions; the deleted stay in it."""
-    world = World(SMALL)
+    world = World(FEW)
     seen = set(world.keys())
     with Simulator(world, Quirks(revision_by_name=revision_by_name)) as simulator:
         sync(simulator, tmp_path, lookback=24 * 60)
@@ -120,7 +120,7 @@ def test_nights_bring_what_is_new_and_what_changed(revision_by_name: bool, tmp_p
             assert report.sessions_new == len(set(world.keys()) - before)
             assert report.sessions_missing == len(before - set(world.keys()))
             assert asked == report.sessions_new + report.sessions_changed
-            assert 0 < report.sessions_changed < 120
+            assert 0 < report.sessions_changed < 50
     gone = seen - set(world.keys())
     hide = (lambda row: row | {"revision": None} if "revision" in row else row) if not revision_by_name else None
     more = {"told": hide} if hide else {}
@@ -171,7 +171,7 @@ def test_what_a_failed_sync_fetched_is_not_fetched_again(tmp_path: Path) -> None
 
 def test_sessions_that_vanish_between_list_and_detail_are_no_failure(tmp_path: Path) -> None:
     """They stay in the copy as they were listed, and their details are marked as gone."""
-    world = World(SMALL)
+    world = World(FEW)
     with Simulator(world) as simulator:
         victims = world.keys()[10:13]
         gone: list[str] = []
@@ -184,7 +184,7 @@ def test_sessions_that_vanish_between_list_and_detail_are_no_failure(tmp_path: P
 
         simulator.on_request = clean_up
         report = sync(simulator, tmp_path)
-    assert report.sessions_seen == 240
+    assert report.sessions_seen == 100
     with duckdb.connect(str(tmp_path / "warehouse.duckdb"), read_only=True) as connection:
         statuses = connection.execute(
             "select session_key, channels_status from sessions where channels_status <> 'fetched'"
@@ -212,14 +212,14 @@ def test_only_one_sync_holds_a_data_directory(tmp_path: Path) -> None:
 
 def test_a_row_that_cannot_be_read_is_kept_aside_and_comes_back(tmp_path: Path) -> None:
     """The run goes on and says so; the row is in quarantine once, and leaves it when it can be read again."""
-    world = World(SMALL)
-    key = world.keys()[100]
+    world = World(FEW)
+    key = world.keys()[50]
     tamper = of_items(lambda item: item | {"body": "not a body"} if item["key"] == key else item)
     with Simulator(world) as simulator:
         with tampering(simulator, tamper) as url:
             for _ in range(2):
                 report = sync(simulator, tmp_path, lookback=24 * 60, url=url)
-                assert (report.sessions_seen, report.quarantined, report.windows_differing) == (239, 1, 0)
+                assert (report.sessions_seen, report.quarantined, report.windows_differing) == (99, 1, 0)
                 [(table, session, reason)] = quarantined(tmp_path)
                 assert (table, session) == ("sessions", key)
                 assert reason.startswith("body")
@@ -248,7 +248,7 @@ def test_a_plan_asks_little_and_writes_no_copy(tmp_path: Path) -> None:
 
 def test_wrong_rows_are_not_published(tmp_path: Path) -> None:
     """A check that fails stops before publishing: readers keep the last good state."""
-    with Simulator(World(SMALL)) as simulator:
+    with Simulator(World(FEW)) as simulator:
         sync(simulator, tmp_path)
         published = (tmp_path / "warehouse.duckdb").read_bytes()
         with duckdb.connect(str(tmp_path / "work" / "warehouse.duckdb")) as connection:
@@ -260,7 +260,7 @@ def test_wrong_rows_are_not_published(tmp_path: Path) -> None:
 
 def test_a_damaged_work_file_says_what_to_do_and_that_helps(tmp_path: Path) -> None:
     """Deleting it, as the message says, goes on from the published file without fetching everything again."""
-    with Simulator(World(SMALL)) as simulator:
+    with Simulator(World(FEW)) as simulator:
         sync(simulator, tmp_path)
         work = tmp_path / "work" / "warehouse.duckdb"
         work.write_bytes(b"\\0" * 5000)
