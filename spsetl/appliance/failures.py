@@ -287,6 +287,7 @@ def _describe_endless(causes: list[BaseException], host: str, timeout: float) ->
 def _describe_tls(causes: list[BaseException], host: str) -> SpsetlError | None:
     untrusted = _find(causes, ssl.SSLCertVerificationError)
     if isinstance(untrusted, ssl.SSLCertVerificationError):
+        code = getattr(untrusted, "verify_code", 0)
         return HopelessConnectError(
             f"the certificate of {host} is not trusted ({untrusted.verify_message.rstrip('.')}); "
             f"{_REMEDIES.get(getattr(untrusted, 'verify_code', 0), _UNKNOWN_CA)}"
