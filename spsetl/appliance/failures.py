@@ -290,7 +290,7 @@ def _describe_tls(causes: list[BaseException], host: str) -> SpsetlError | None:
         code = getattr(untrusted, "verify_code", 0)
         return HopelessConnectError(
             f"the certificate of {host} is not trusted ({untrusted.verify_message.rstrip('.')}); "
-            f"{_REMEDIES.get(getattr(untrusted, 'verify_code', 0), _UNKNOWN_CA)}"
+            f"{_REMEDIES.get(code, _UNKNOWN_CA)}"
         )
     if _find(causes, ssl.SSLEOFError, ssl.SSLZeroReturnError):
         return UnavailableError(f"{host} broke off the TLS connection; try later, it may be restarting")
