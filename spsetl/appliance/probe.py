@@ -111,7 +111,7 @@ def probe(client: Client, *, open_snapshot: bool = True) -> Capabilities:
             window relies.
         SpsetlError: As `Client.get`.
     """
-    version = _fetch_version(client)
+    version = fetch_version(client)
     last = _ask(client, ListQuery(fields=_ALL_FIELDS, sort="-start_time", limit=_FEW))
     first = _ask(client, ListQuery(fields=_TIMES, sort="start_time", limit=PAGE_LIMIT))
     oldest, newest = _listed(first.items), _listed(last.items)
@@ -135,7 +135,7 @@ def probe(client: Client, *, open_snapshot: bool = True) -> Capabilities:
     )
 
 
-def _fetch_version(client: Client) -> str:
+def fetch_version(client: Client) -> str:
     """The firmware version.
 
     The info page answers those without a login, too, but does not tell them the version: a login that has just ended

@@ -6,8 +6,7 @@ from threading import Event
 from typing import Final
 
 from spsetl.appliance.client import Client
-from spsetl.appliance.probe import Capabilities, probe
-from spsetl.appliance.protocol import INFO_PATH, decode_info
+from spsetl.appliance.probe import Capabilities, fetch_version, probe
 from spsetl.errors import SettingsError
 from spsetl.extract.snapshot import Snapshots
 from spsetl.settings import Settings
@@ -26,7 +25,7 @@ def ensure_capabilities(work: WorkDatabase, client: Client, appliance: str, *, a
     if kept is not None:
         known, since = kept
         is_complete = None not in (known.has_revision, known.has_date_ranges, known.reading)
-        version = decode_info(client.get(INFO_PATH, kind="info"))
+        version = fetch_version(client)
         if is_complete and version == known.firmware_version and timedelta(0) <= now - since < PROBE_AGAIN:
             keep_address(work, appliance, address)
             return known

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from spsetl.errors import IncompleteError, UnsplittableError, VanishedError
-from spsetl.simulator import Fault, Quirks, Simulator, World, WorldSpec
+from spsetl.simulator import Quirks, Simulator, World, WorldSpec
 from spsetl.sync import ThreadRunner, run_reconcile
 from spsetl.sync.rebuild import run_rebuild
 from spsetl.sync.status import fetch_state
@@ -70,6 +70,22 @@ def test_a_refusal_fetches_details_first_and_is_told_again(tmp_path: Path) -> No
         assert sync(simulator, tmp_path, details="channels", accept_missing=True).published
         simulator.advance_clock(1000)
         assert sync(simulator, tmp_path, details="channels").published
+
+
+def test_a_login_that_ends_before_the_info_page_is_made_anew(tmp_path: Path) -> None:
+    """That page answers strangers, too, but without the firmware's version."""
+    with Simulator(World(WorldSpec(sessions=5, days=1))) as simulator:
+        sync(simulator, tmp_path)
+        ended: list[str] = []
+
+        def end_login(kind: str, path: str, _: object) -> None:
+            if kind == "info" and not ended:
+                ended.append(path)
+                simulator.end_logins()
+
+        simulator.on_request = end_login
+        assert sync(simulator, tmp_path).published
+    assert ended
 
 
 @pytest.mark.parametrize("start", ["1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
