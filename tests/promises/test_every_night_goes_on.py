@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from spsetl.errors import IncompleteError, UnsplittableError, VanishedError
-from spsetl.simulator import Quirks, Simulator, World, WorldSpec
+from spsetl.simulator import Fault, Quirks, Simulator, World, WorldSpec
 from spsetl.sync import ThreadRunner, run_reconcile
 from spsetl.sync.rebuild import run_rebuild
 from spsetl.sync.status import fetch_state
