@@ -1,6 +1,6 @@
 """What some objects say at one field, into a column: by Arrow where all is as it should be, else value by value."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import pyarrow as pa
@@ -36,7 +36,7 @@ class Said(NamedTuple):
 
     column: Column
     raw: Column
-    entries: Mapping[int, Entries]
+    entries: dict[int, Entries]
     misfits: Sequence[int]
 
 
@@ -86,30 +86,38 @@ def _read_one_by_one(leaf: Leaf, values: Sequence[Any]) -> Said:
     entries: dict[int, Entries] = {}
     misfits: list[int] = []
     for place, value in enumerate(values):
-        if type(value) is list and value and _takes_list(leaf, value):
-            entries[place] = found = entries_of(value, leaf.convert)
-            column[place] = ",".join([text for _, text in found]) if found else None
-        elif leaf.kind is not Kind.JSON and not is_scalar(value):
-            misfits += [place] if value else []
-        elif value is not None:
-            if leaf.raw:
-                raw[place] = to_text(value)
-            if leaf.is_list:
-                entries[place] = [(0, to_text(value))]
-            try:
-                column[place] = leaf.convert(value) if value != "" or leaf.kind in _WITH_EMPTY else None
-            except (ValueError, OverflowError):
+        if value is None:
+            continue
+        if (type(value) is list or type(value) is dict) and leaf.kind is not Kind.JSON:
+            if not value:
+                continue
+            if type(value) is list and _can_join(leaf, value):
+                entries[place], column[place] = _join(leaf, value)
+            else:
                 misfits.append(place)
+            continue
+        if leaf.raw:
+            raw[place] = to_text(value)
+        if leaf.is_list:
+            entries[place] = [(0, to_text(value))]
+        try:
+            column[place] = leaf.convert(value) if value != "" or leaf.kind in _WITH_EMPTY else None
+        except (ValueError, OverflowError):
+            misfits.append(place)
     return Said(column, raw, entries, misfits)
 
 
-def _takes_list(leaf: Leaf, values: Sequence[Any]) -> bool:
-    """Whether the values can be joined in the field's column."""
+def _can_join(leaf: Leaf, values: Sequence[Any]) -> bool:
     return leaf.kind is Kind.TEXT and (leaf.is_list or all(map(is_scalar, values)))
+
+
+def _join(leaf: Leaf, values: Sequence[Any]) -> tuple[Entries, str | None]:
+    if leaf.is_list and _STRINGS.issuperset(map(type, values)):
+        return list(enumerate(values)), ",".join(values)
+    entries = entries_of(values, leaf.convert)
+    return entries, ",".join([text for _, text in entries]) if entries else None
 
 
 def entries_of(values: Sequence[Any], convert: Converter = to_text) -> Entries:
     """The rows of a list; what is no scalar is JSON."""
-    if convert is to_text and _STRINGS.issuperset(map(type, values)):
-        return list(enumerate(values))
     return [(i, convert(v) if is_scalar(v) else to_json(v)) for i, v in enumerate(values) if v is not None]

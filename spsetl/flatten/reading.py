@@ -28,7 +28,7 @@ class Reading:
     Attributes:
         size: How many objects.
         columns: By name; those that none of them has are left out.
-        lists: By object and field.
+        lists: By field and object.
         scores: By object and algorithm.
         unknown: What no column, list or score holds, and where it stands, by object.
         misfits: The known fields whose values are among it, since they do not fit; object and field.
@@ -41,7 +41,7 @@ class Reading:
     def __init__(self, root: Node, contents: Sequence[dict[str, Any]]) -> None:
         self.size = len(contents)
         self.columns: dict[str, Column] = {}
-        self.lists: dict[tuple[int, str], Entries] = {}
+        self.lists: dict[str, dict[int, Entries]] = {}
         self.scores: dict[tuple[int, str], float] = {}
         self.unknown: defaultdict[int, list[tuple[Keys, Any]]] = defaultdict(list)
         self.misfits: list[tuple[int, str]] = []
@@ -58,10 +58,10 @@ class Reading:
 
     def _find(self, node: Node, keys: Keys, places: Sequence[int], contents: Sequence[dict[str, Any]]) -> None:
         """Note what stands at the fields below an object."""
-        seen = set[str]().union(*contents)
-        for key in seen & node.children.keys():
+        strange = set[str]().union(*contents)
+        for key in [key for key in strange if key in node.children]:
+            strange.discard(key)
             self._enter(node.children[key], (*keys, key), places, [content.get(key) for content in contents])
-        strange = seen - node.children.keys()
         # There may be thousands of strange keys, each in one object alone: only what is there is looked at.
         parts: dict[str, tuple[list[int], list[Any]]] = {key: ([], []) for key in strange}
         for place, content in zip(places, contents, strict=True) if strange else ():
@@ -77,15 +77,16 @@ class Reading:
         elif entry is None:
             for place, value in zip(places, values, strict=True):
                 self.unknown[place].append((keys, value))
-        elif not entry.is_known or not _OBJECTS.issuperset(map(type, values)):
-            self._keep_others(entry, keys, places, values)
-            objects = {place: v for place, v in zip(places, values, strict=True) if v and type(v) is dict}
-            self._find(entry, keys, list(objects), list(objects.values()))
-        elif values.count(None) > len(values) / 2:
-            objects = {place: value for place, value in zip(places, values, strict=True) if value}
-            self._find(entry, keys, list(objects), list(objects.values()))
         else:
-            self._find(entry, keys, places, [value or _NO_OBJECT for value in values])
+            types = set(map(type, values))
+            if types == {dict} and (entry.is_known or all(values)):
+                self._find(entry, keys, places, values)
+            elif types == _OBJECTS and entry.is_known and values.count(None) < len(values) / 2:
+                self._find(entry, keys, places, [value or _NO_OBJECT for value in values])
+            else:
+                self._keep_others(entry, keys, places, values)
+                objects = {place: v for place, v in zip(places, values, strict=True) if v and type(v) is dict}
+                self._find(entry, keys, list(objects), list(objects.values()))
 
     def _keep_others(self, node: Node, keys: Keys, places: Sequence[int], values: Sequence[Any]) -> None:
         """What stands where an object should; at a name that nobody has heard of, whatever is empty too."""
@@ -112,8 +113,8 @@ class Reading:
         self.columns[leaf.column] = said.column
         if leaf.raw:
             self.columns[leaf.raw] = said.raw
-        for place, entries in said.entries.items():
-            self.lists[place, leaf.path] = entries
+        if said.entries:
+            self.lists[leaf.path] = said.entries
         for place in said.misfits:
             self._keep(leaf.path, keys, place, values[place])
 
@@ -121,21 +122,21 @@ class Reading:
         """Fill what better spellings have left empty; what says something else than they do is kept."""
         column, raw = self._open(leaf.column), self._open(leaf.raw)
         new_column, new_raw = as_list(said.column), as_list(said.raw) or [None] * self.size
+        lists, misfits = self.lists.setdefault(leaf.path, {}), set(said.misfits)
         for place, value in enumerate(values):
             if value is None:
                 continue
-            at = place, leaf.path
             new, entries = new_column[place], said.entries.get(place)
             is_free = column[place] is None
             if is_free:
                 column[place] = new
                 raw[place] = raw[place] if new_raw[place] is None else new_raw[place]
                 if entries is not None:
-                    self.lists[at] = entries
-            if place in said.misfits:
+                    lists[place] = entries
+            if place in misfits:
                 self._keep(leaf.path, keys, place, value)
             elif not is_free and (
-                new not in (None, column[place]) or new_raw[place] != raw[place] or entries != self.lists.get(at)
+                new not in (None, column[place]) or new_raw[place] != raw[place] or entries != lists.get(place)
             ):
                 self.unknown[place].append((keys, value))
 
@@ -150,8 +151,9 @@ class Reading:
         """Of one algorithm, in one spelling."""
         algorithm = ".".join(keys).split(".")[-2]  # analytics.score.details.<algorithm>.score
         said = read_field(leaf, values)
+        misfits = set(said.misfits)
         for at, (place, value, score) in enumerate(zip(places, values, as_list(said.column), strict=True)):
-            if at in said.misfits or value in ([], {}):
+            if at in misfits or (score is None and value in ([], {})):
                 self._keep(leaf.path, keys, place, value)
             elif score is not None and self.scores.setdefault((place, algorithm), score) != score:
                 self.unknown[place].append((keys, value))
@@ -170,7 +172,7 @@ class Reading:
         """
         for place, unknown in self.unknown.items():
             for path, _, _, values in sorted(_lists_in(unknown)):
-                self.lists.setdefault((place, path), entries_of(values))
+                self.lists.setdefault(path, {}).setdefault(place, entries_of(values))
 
 
 def _lists_in(unknown: Sequence[tuple[Keys, Any]]) -> Iterator[tuple[str, int, Keys, list[Any]]]:

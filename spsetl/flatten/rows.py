@@ -52,7 +52,13 @@ def build_sessions(answers: Iterable[Answer], known: dict[str, str] | None, cons
     rows = _build(SESSIONS, items, reading, columns, constants, kept=sorted(newest.values()))
     kept = set(newest.values())
     reading.gather_lists()
-    lists = [(at, field, *entry) for (at, field), entries in reading.lists.items() if at in kept for entry in entries]
+    lists = [
+        (at, field, position, value)
+        for field, found in reading.lists.items()
+        for at, entries in found.items()
+        if at in kept
+        for position, value in entries
+    ]
     scores = [(at, algorithm, score) for (at, algorithm), score in reading.scores.items() if at in kept]
     for table, found in ((SESSION_LISTS, lists), (SESSION_SCORES, scores)):
         if found:
