@@ -1,13 +1,11 @@
-"""What the walks look at of a listed session, which is a typed one or plain JSON (see `spsetl.flatten.pages`)."""
+"""What the walks look at of a listed session."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-import msgspec
-
 from spsetl.appliance.protocol import decode_time
-from spsetl.flatten import Session, read_key
+from spsetl.flatten import read_key
 
 
 class Asks(Protocol):
@@ -20,7 +18,7 @@ class Asks(Protocol):
 
 def key_of(item: Any) -> str | None:
     """The key of a listed session; None where it has none that can be used."""
-    return item.key if isinstance(item, Session) else read_key(item)
+    return read_key(item)
 
 
 def start_of(item: Any) -> datetime | None:
@@ -30,17 +28,12 @@ def start_of(item: Any) -> datetime | None:
 
 def value_of(item: Any, path: str) -> Any:
     """What its body says at a path; None where that is nothing."""
-    value = item.body if isinstance(item, Session) else item.get("body") if isinstance(item, Mapping) else None
+    value = item.get("body") if isinstance(item, Mapping) else None
     for part in path.split("."):
-        if isinstance(value, msgspec.Struct):
-            value = getattr(value, part, None)
-        else:
-            value = value.get(part) if isinstance(value, Mapping) else None
-    return None if value is msgspec.UNSET else value
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
 
 
 def mark_of(item: Any) -> Any:
     """What tells a row from its neighbours: its key, or the row itself where there is none."""
-    if isinstance(item, Session):
-        return item.key
     return item.get("key") if isinstance(item, Mapping) else item

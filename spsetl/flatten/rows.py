@@ -1,162 +1,185 @@
-"""Items of the appliance's lists into rows of sessions, channels, events and alerts."""
+"""Answers into the rows of sessions, channels, events and alerts, as Arrow."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import pyarrow as pa
 
 from spsetl import schema
-from spsetl.flatten.document import Document, UnreadableError, extra_of
+from spsetl.flatten.fields import Column, as_list
+from spsetl.flatten.items import Answer, Item, Unreadable, beside_body, open_items, read_key
 from spsetl.flatten.paths import compile_paths
-from spsetl.flatten.values import canonical_json, hash_of, to_json
-from spsetl.schema import SESSIONS, Table
+from spsetl.flatten.reading import Reading, extra_of
+from spsetl.flatten.values import canonical_json, hash_of, to_integer, to_json
+from spsetl.schema import SESSION_LISTS, SESSION_SCORES, SESSIONS, Table
 
-Row = list[Any]
-"""One value per column of its table."""
-
-# Beside a body stand its key and, in `meta`, links to itself. What else stands there is kept in `extra`, under a name
-# that no field of a body has.
-_BESIDE_BODY: Final = frozenset({"key", "body", "meta"})
+# Under this name, which no field of a body has, `extra` holds what stands beside the body.
 BESIDE: Final = "$item"
 
 _PATHS: Final = {table.name: compile_paths(table) for table in (SESSIONS, *schema.DETAIL_TABLES)}
-_EXTRACTED_AT: Final = {name: schema.BY_NAME[name].names.index("extracted_at") for name in _PATHS}
-_EXTRA: Final = {name: schema.BY_NAME[name].names.index("extra") for name in _PATHS}
-_SESSION_KEY: Final = {name: schema.BY_NAME[name].names.index("session_key") for name in _PATHS}
-
-_KEY: Final = {table.name: table.names.index(table.key[-1]) for table in schema.DETAIL_TABLES}
-_CHANNEL_ID: Final = schema.CHANNELS.names.index("channel_id")
+_SCHEMAS: Final = {table.name: table.arrow_schema for table in schema.COPIED_TABLES}
 
 
-def _session_slot(name: str) -> int:
-    return SESSIONS.names.index(name)
+class Rows(NamedTuple):
+    """What answers have become: rows by table, the fields whose values did not fit, and what could not be read."""
 
-
-_REVISION: Final = _session_slot("revision")
-_INDEX_STATUS: Final = _session_slot("recording_index_status")
-STATUSES: Final = [_session_slot(f"{table.name}_status") for table in schema.DETAIL_TABLES]
-EVENTS_STATUS: Final = _session_slot("events_status")
-_ROW_HASH: Final = _session_slot("row_hash")
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRow:
-    """A session, its lists and its scores, and the fields whose values did not fit."""
-
-    key: str
-    values: Row
-    lists: Mapping[str, list[tuple[int, str]]]
-    scores: Mapping[str, float]
+    batches: dict[str, pa.RecordBatch]
     misfits: Sequence[str]
-
-    @property
-    def size(self) -> int:
-        """Rows in all tables."""
-        return 1 + len(self.scores) + sum(map(len, self.lists.values()))
-
-    @property
-    def version(self) -> tuple[bool, int]:
-        """Grows with the revision; a session that hides its revision comes before all that have one."""
-        revision = self.values[_REVISION]
-        return revision is not None, revision or 0
-
-    @property
-    def row_hash(self) -> str:
-        """Equal for the same contents."""
-        return str(self.values[_ROW_HASH])
-
-    @property
-    def extracted_at(self) -> datetime:
-        """When the answer came; UTC, without a zone."""
-        moment: datetime = self.values[_EXTRACTED_AT[SESSIONS.name]]
-        return moment
+    unreadable: Sequence[Unreadable]
 
 
-def read_session(item: Any, extracted_at: datetime) -> SessionRow:
-    """One item of `GET /api/audit/sessions` ("Audited sessions"), all but what is the same in each row.
+def build_sessions(answers: Iterable[Answer], known: dict[str, str] | None, constants: Mapping[str, str]) -> Rows:
+    """The rows of sessions, session_lists and session_scores; of a session's versions, the newest.
 
-    Raises:
-        UnreadableError: It has no key, or says nothing: the copy would only lose by it.
+    Args:
+        answers: Pages of the list.
+        known: The hashes of sessions that are left out, by key; grows with the others'.
+        constants: Columns that have one value in every row.
     """
-    key = read_key(item)
-    if key is None:
-        raise UnreadableError("key: not there, or neither text nor an integer")
-    body = item.get("body")
-    if not isinstance(body, dict) or not body:
-        raise UnreadableError("body: not an object, or empty")
-    row_hash = hash_of(canonical_json(body))
-    document = Document(body, _PATHS[SESSIONS.name], len(SESSIONS.columns))
-    if document.unknown:
-        document.gather_lists()
-    values = document.values
-    _finish(SESSIONS, document, key, extracted_at, beside=_beside_body(item, key))
-    for slot in STATUSES:
-        values[slot] = schema.PENDING
-    if values[_INDEX_STATUS] in schema.INDEX_STATUS_WITHOUT_EVENTS:
-        values[EVENTS_STATUS] = schema.NOT_INDEXED
-    values[_ROW_HASH] = row_hash
-    return SessionRow(key, values, document.lists, document.scores, document.misfits)
+    unreadable: list[Unreadable] = []
+    items = [item for item in open_items(SESSIONS, answers, unreadable) if known is None or _note(item, known)]
+    newest: dict[str, int] = {}
+    for place, item in enumerate(items):
+        former = newest.setdefault(item.session_key, place)
+        if former != place and _version(items[former]) <= _version(item):
+            newest[item.session_key] = place
+    reading = Reading(_PATHS[SESSIONS.name], [item.content for item in items])
+    keys = [item.session_key for item in items]
+    columns: dict[str, Column] = {"row_hash": [item.row_hash for item in items], "extra": _extra(reading, items, keys)}
+    if found := reading.columns.get("recording_index_status"):
+        asked, without = constants["events_status"], schema.INDEX_STATUS_WITHOUT_EVENTS
+        columns["events_status"] = [schema.NOT_INDEXED if status in without else asked for status in found]
+    rows = _build(SESSIONS, items, reading, columns, constants, kept=sorted(newest.values()))
+    kept = set(newest.values())
+    reading.gather_lists()
+    lists = [
+        (at, field, position, value)
+        for field, found in reading.lists.items()
+        for at, entries in found.items()
+        if at in kept
+        for position, value in entries
+    ]
+    scores = [(at, algorithm, score) for (at, algorithm), score in reading.scores.items() if at in kept]
+    for table, found in ((SESSION_LISTS, lists), (SESSION_SCORES, scores)):
+        if found:
+            places, *values = zip(*found, strict=True)
+            columns = dict(zip(table.names[2:], values, strict=False))  # behind appliance and session_key
+            rows.batches[table.name] = build_batch(table, columns | _lineage([items[at] for at in places]), constants)
+    return rows._replace(unreadable=unreadable)
 
 
-def hash_of_body(item: Any) -> str | None:
-    """What tells the contents of a session apart; None where it has none."""
-    body = item.get("body")
-    return hash_of(canonical_json(body)) if isinstance(body, dict) else None
+def _note(item: Item, known: dict[str, str]) -> bool:
+    """Whether a session is not known as it is; it is then."""
+    is_new = known.get(item.session_key) != item.row_hash
+    known[item.session_key] = item.row_hash
+    return is_new
 
 
-def read_key(item: Any) -> str | None:
-    """The item's key as text; None where it has none that can be used."""
-    key = item.get("key") if isinstance(item, dict) else None
-    if isinstance(key, int) and not isinstance(key, bool):
-        return str(key)
-    return key if isinstance(key, str) and key else None
+def _version(item: Item) -> tuple[bool, int]:
+    """Grows with the revision; a session that hides its revision comes before all that have one."""
+    try:
+        return True, to_integer(item.content.get("revision"))
+    except (ValueError, OverflowError):
+        return False, 0
 
 
-def read_detail(
-    table: Table, session_key: str, item: Any, position: int, extracted_at: datetime
-) -> tuple[Row, Sequence[str]]:
-    """One channel, event, alert or the like ("Session events", "Session alerts"), all but what is the same in each row.
+def build_details(table: Table, answers: Iterable[Answer], constants: Mapping[str, str]) -> Rows:
+    """The rows of one table of details, each key of a session once."""
+    unreadable: list[Unreadable] = []
+    items = list(open_items(table, answers, unreadable))
+    reading = Reading(_PATHS[table.name], [item.content for item in items])
+    name = table.key[-1]
+    keys = _keys(table, items, reading)
+    kept: list[int] = []
+    seen: dict[tuple[str, Any], Item] = {}
+    for place, (item, key) in enumerate(zip(items, keys, strict=True)):
+        first = seen.setdefault((item.session_key, key), item)
+        if key is None or key == "":
+            unreadable.append(Unreadable(item.session_key, item.item, item.extracted_at, f"{name}: missing"))
+        elif first is item:
+            kept.append(place)
+        elif canonical_json(first.item) != canonical_json(item.item):
+            reason = f"{name} repeated with other contents"
+            unreadable.append(Unreadable(item.session_key, item.item, item.extracted_at, reason))
+    own = [item.session_key for item in items] if table is schema.INDEXING else [str(key) for key in keys]
+    columns: dict[str, Column] = {name: keys, "extra": _extra(reading, items, own)}
+    return _build(table, items, reading, columns, constants, kept=kept)._replace(unreadable=unreadable)
 
-    Returns:
-        The row, and the fields whose values did not fit.
 
-    Raises:
-        UnreadableError: It is none, or it has no key.
-    """
-    if not isinstance(item, dict):
-        raise UnreadableError("not an object")
-    body = item.get("body")
-    is_wrapped = table is schema.CHANNELS or (isinstance(body, dict) and "record_id" not in item)
-    content = body if is_wrapped else item
-    if not isinstance(content, dict):
-        raise UnreadableError("body: not an object")
-    document = Document(content, _PATHS[table.name], len(table.columns))
-    slot = _KEY[table.name]
-    values = document.values
+def _keys(table: Table, items: Sequence[Item], reading: Reading) -> list[Any]:
+    """What tells the rows of a session apart."""
+    if table.key[-1] == "position":
+        return [item.position for item in items]
+    name = "channel_id" if table is schema.CHANNELS else table.key[-1]
+    said = as_list(reading.columns.get(name, [None] * reading.size))
     if table is schema.CHANNELS:
-        values[slot] = read_key(item) or values[_CHANNEL_ID]
-    elif table.key[-1] == "position":
-        values[slot] = position
-    if values[slot] in {None, ""}:
-        raise UnreadableError(f"{table.key[-1]}: missing")
-    own_key = session_key if table is schema.INDEXING else str(values[slot])
-    beside = _beside_body(item, own_key) if is_wrapped else {}
-    _finish(table, document, session_key, extracted_at, beside=beside)
-    return values, document.misfits
+        return [read_key(item.item) or key for item, key in zip(items, said, strict=True)]
+    return said
 
 
-def _beside_body(item: Mapping[str, Any], key: str) -> dict[str, Any]:
-    if item.keys() <= _BESIDE_BODY and str(item.get("key")) == key:
-        return {}
-    found = {name: value for name, value in item.items() if name not in _BESIDE_BODY}
-    return found if str(item.get("key", key)) == key else found | {"key": item["key"]}
+def _extra(reading: Reading, items: Sequence[Item], keys: Sequence[str]) -> list[str | None]:
+    """What no column holds, as JSON."""
+    extra: list[str | None] = [None] * reading.size
+    for place, (item, key) in enumerate(zip(items, keys, strict=True)):
+        beside = beside_body(item, key)
+        if beside or place in reading.unknown:
+            whole = extra_of(reading.unknown.get(place, ()))
+            extra[place] = to_json(whole | {BESIDE: beside} if beside else whole)
+    return extra
 
 
-def _finish(
-    table: Table, document: Document, session_key: str, extracted_at: datetime, *, beside: Mapping[str, Any]
-) -> None:
-    name, values = table.name, document.values
-    if document.unknown or beside:
-        values[_EXTRA[name]] = to_json(extra_of(document.unknown) | ({BESIDE: beside} if beside else {}))
-    values[_SESSION_KEY[name]] = session_key
-    values[_EXTRACTED_AT[name]] = extracted_at
+def _build(
+    table: Table,
+    items: Sequence[Item],
+    reading: Reading,
+    columns: dict[str, Column],
+    constants: Mapping[str, str],
+    *,
+    kept: Sequence[int],
+) -> Rows:
+    """The rows of those that are kept."""
+    if not kept:
+        return Rows({}, (), ())
+    batch = build_batch(table, reading.columns | columns | _lineage(items), constants)
+    if len(kept) == len(items):
+        return Rows({table.name: batch}, [field for _, field in reading.misfits], ())
+    places = set(kept)
+    misfits = [field for place, field in reading.misfits if place in places]
+    return Rows({table.name: batch.take(pa.array(kept))}, misfits, ())
+
+
+def build_quarantine(unreadable: Sequence[tuple[Table, Unreadable]], constants: Mapping[str, str]) -> pa.RecordBatch:
+    """The rows of quarantine."""
+    raws = [to_json(one.item) for _, one in unreadable]
+    # Two sessions can have one and the same unreadable event: two rows, which only their hash tells apart.
+    owners = [one.session_key if table.parent else "" for table, one in unreadable]
+    columns = {
+        "table_name": [table.name for table, _ in unreadable],
+        "reason": [one.reason for _, one in unreadable],
+        "raw": raws,
+        "row_hash": [hash_of(f"{owner}\n{raw}".encode()) for owner, raw in zip(owners, raws, strict=True)],
+    }
+    return build_batch(schema.QUARANTINE, columns | _lineage([one for _, one in unreadable]), constants)
+
+
+def _lineage(items: Sequence[Item | Unreadable]) -> dict[str, Column]:
+    """Whose rows they are, and when they came."""
+    return {
+        "session_key": [item.session_key for item in items],
+        "extracted_at": [item.extracted_at for item in items],
+    }
+
+
+def build_batch(table: Table, columns: Mapping[str, Column], constants: Mapping[str, str]) -> pa.RecordBatch:
+    """The columns as one batch, in the schema's order; what is neither there nor constant is NULL."""
+    fields, size = _SCHEMAS[table.name], len(columns["session_key"])
+    arrays: list[pa.Array[Any]] = []
+    for field in fields:
+        if field.name in columns:
+            column = columns[field.name]
+            arrays.append(column if isinstance(column, pa.Array) else pa.array(column, field.type))
+        elif field.name in constants:
+            arrays.append(pa.repeat(constants[field.name], size))
+        else:
+            arrays.append(pa.nulls(size, field.type))
+    return pa.RecordBatch.from_arrays(arrays, schema=fields)

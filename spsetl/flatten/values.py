@@ -152,5 +152,3 @@ CONVERTERS: Final[dict[Kind, Converter]] = {
     Kind.TIMESTAMP: to_timestamp,
     Kind.JSON: to_json,
 }
-# Values of these types are already what the column holds.
-AS_IT_IS: Final[dict[Kind, type]] = {Kind.TEXT: str, Kind.BOOLEAN: bool}

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
+import orjson
+
 from spsetl.appliance.client import Client
-from spsetl.flatten import PageReader
 from spsetl.sync.turns import Turns
 
 
@@ -17,14 +18,12 @@ class Pages:
 
     Args:
         client: The appliance.
-        reader: Decodes pages.
         turns: Of all windows that are read side by side.
         number: Of this window: the lowest goes first.
     """
 
-    def __init__(self, client: Client, reader: PageReader, turns: Turns, number: int) -> None:
+    def __init__(self, client: Client, turns: Turns, number: int) -> None:
         self._client = client
-        self._reader = reader
         self._turns = turns
         self._number = number
         self._has_turn = False
@@ -46,7 +45,7 @@ class Pages:
         self._turns.take(self._number)
         self._has_turn = True
         try:
-            return self._reader.decode(body)
+            return orjson.loads(body)
         except BaseException:  # it may be asked for again, after a wait
             self._end_turn()
             raise

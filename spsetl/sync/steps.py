@@ -22,7 +22,7 @@ from spsetl.extract.counts import count_window
 from spsetl.extract.details import has_session
 from spsetl.extract.snapshot import Snapshots, walk_snapshot
 from spsetl.extract.windows import walk_window
-from spsetl.flatten import Flattener, PageReader, Quality
+from spsetl.flatten import Flattener, Quality
 from spsetl.lake import Lake, LakeWriter
 from spsetl.sync.budget import Budget
 from spsetl.sync.details import DetailFetcher, SessionDetails
@@ -139,7 +139,6 @@ class Steps:
         self._kinds = details
         self._stopping = stopping
         self._given_up_at = math.inf
-        self._reader = PageReader()
         self._turns = Turns()
         self._windows = count()
         # One pool for all batches: a batch that ends leaves no connection idle while another goes on.
@@ -162,7 +161,7 @@ class Steps:
 
     def _fetch_window(self, task: WindowTask) -> FetchedWindow:
         stage = "swept" if task.kind == "sweep" else "sessions"
-        pages = Pages(self.client, self._reader, self._turns, next(self._windows))
+        pages = Pages(self.client, self._turns, next(self._windows))
         live: Walk = partial(walk_window, pages)
         walk: Walk = partial(walk_snapshot, pages, self.snapshots) if self.snapshots else live
         with self._writer(f"{task.kind}-{task.window}") as writer, pages:
@@ -261,7 +260,7 @@ class Steps:
 
 
 def _write_when_full(writer: LakeWriter, flattener: Flattener) -> None:
-    if flattener.rows >= ROWS_IN_HAND:
+    if flattener.in_hand >= ROWS_IN_HAND:
         batches: dict[str, pa.RecordBatch] = flattener.take()
         writer.write(batches)
 

@@ -3,22 +3,21 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import duckdb
-import orjson
 import pytest
 
 from spsetl import schema
 from spsetl.cli import run
 from spsetl.errors import ApplianceError
-from spsetl.flatten import PageReader, flattener
-from spsetl.flatten.document import UnreadableError
-from spsetl.flatten.rows import read_detail, read_key, read_session
+from spsetl.flatten import read_key
+from spsetl.flatten import rows as flatten_rows
+from spsetl.flatten.items import Answer, Item, Unreadable, open_items
 from spsetl.lake import Lake
 from spsetl.settings import load_settings
 from spsetl.simulator import Simulator, World, WorldSpec
@@ -43,20 +42,15 @@ def sync(simulator: Simulator, folder: Path, details: str = "channels,events,ale
 def older(refuses: Refuses) -> Iterator[None]:
     """A version that cannot read some rows: it is told the table and the item."""
 
-    def older_session(item: Any, *rest: Any) -> Any:
-        if refuses("sessions", item):
-            raise UnreadableError("too new")
-        return read_session(item, *rest)
-
-    def older_detail(table: schema.Table, session_key: str, item: Any, *rest: Any) -> Any:
-        if refuses(table.name, item):
-            raise UnreadableError("too new")
-        return read_detail(table, session_key, item, *rest)
+    def older_items(table: schema.Table, answers: Iterable[Answer], unreadable: list[Unreadable]) -> Iterator[Item]:
+        for item in open_items(table, answers, unreadable):
+            if refuses(table.name, item.item):
+                unreadable.append(Unreadable(item.session_key, item.item, item.extracted_at, "too new"))
+            else:
+                yield item
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PageReader, "decode", lambda _, body: orjson.loads(body))
-        patch.setattr(flattener, "read_session", older_session)
-        patch.setattr(flattener, "read_detail", older_detail)
+        patch.setattr(flatten_rows, "open_items", older_items)
         yield
 
 

@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spsetl.flatten import Flattener, PageReader
-from spsetl.flatten.layout import Session
+from spsetl.flatten import Flattener
 from spsetl.schema import BY_NAME, DETAIL_TABLES, LINK_FIELDS, LIST_FIELDS, SESSIONS, Kind, Table
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -213,9 +211,10 @@ def flattened(body: dict[str, Any], misfits: Counter[str] | None = None) -> dict
     """The rows of one session; `misfits` is told what did not fit."""
     flattener = Flattener(appliance="a", run_id="r")
     flattener.add_sessions([{"key": "k", "body": body}], extracted_at=NOW)
+    taken = flattener.take()
     if misfits is not None:
         misfits.update(flattener.quality.misfits)
-    return {name: batch.to_pylist() for name, batch in flattener.take().items()}
+    return {name: batch.to_pylist() for name, batch in taken.items()}
 
 
 @given(documents())
@@ -278,10 +277,8 @@ def test_any_answer_is_read_or_quarantined(items: list[Any]) -> None:
     """Whatever comes as a list of sessions, each item is a row or is in quarantine whole; batches keep their schema."""
     flattener = Flattener(appliance="a", run_id="r")
     flattener.add_sessions(items, extracted_at=NOW)
-    gathered = flattener.rows
     taken = flattener.take()
 
-    assert sum(batch.num_rows for batch in taken.values()) == gathered
     check_schemas(taken)
     kept = taken["sessions"]["session_key"].to_pylist() if "sessions" in taken else []
     raw = [json.loads(text) for text in taken["quarantine"]["raw"].to_pylist()] if "quarantine" in taken else []
@@ -295,13 +292,11 @@ def test_any_details_are_read_or_quarantined(items: list[Any], table: Table) -> 
     """Whatever comes as details, each item is a row, a repetition, or in quarantine whole."""
     flattener = Flattener(appliance="a", run_id="r")
     flattener.add_details(table, "s", items, extracted_at=NOW)
-    gathered = flattener.rows
     taken = flattener.take()
 
-    assert sum(batch.num_rows for batch in taken.values()) == gathered
     check_schemas(taken)
     distinct = {json.dumps(item, sort_keys=True) for item in items}
-    assert len(distinct) <= gathered <= len(items)
+    assert len(distinct) <= sum(batch.num_rows for batch in taken.values()) <= len(items)
     keys = taken[table.name][table.key[-1]].to_pylist() if table.name in taken else []
     assert len(keys) == len(set(keys))
 
@@ -313,93 +308,25 @@ def check_schemas(taken: dict[str, Any]) -> None:
         batch.validate(full=True)
 
 
-def by_row(tables: dict[str, Any]) -> dict[str, list[str]]:
-    """The rows of each table, in an order of their own."""
-    return {name: sorted(repr(row) for row in batch.to_pylist()) for name, batch in tables.items()}
-
-
-def check_both_ways(bodies: list[Any], reader: PageReader) -> int:
-    """Flatten the sessions decoded into types and as plain JSON, and see that it is the same; how many were typed."""
+@given(st.lists(documents().map(lambda drawn: drawn[0]), min_size=1, max_size=8))
+def test_a_session_is_the_same_among_others(bodies: list[dict[str, Any]]) -> None:
+    """Sessions are read together, a column at a time, and whatever stands in one changes nothing for its neighbours."""
     items = [{"key": f"k{number}", "body": body, "meta": {"href": "/"}} for number, body in enumerate(bodies)]
-    text = json.dumps({"items": items, "meta": {"next": None}}).encode()
-    decoded, plain = reader.decode(text), orjson.loads(text)
-    rows = []
-    for some in (decoded["items"], plain["items"]):
+    together = Flattener(appliance="a", run_id="r")
+    together.add_sessions(items, extracted_at=NOW)
+    alone: dict[str, list[Any]] = {}
+    misfits = Counter[str]()
+    for item in items:
         flattener = Flattener(appliance="a", run_id="r")
-        flattener.add_sessions(some, extracted_at=NOW)
-        gathered = flattener.rows
-        taken = flattener.take()
-        check_schemas(taken)
-        assert sum(batch.num_rows for batch in taken.values()) == gathered
-        rows.append(by_row(taken))
-    assert decoded["meta"] == plain["meta"]
-    assert rows[0] == rows[1]
-    return sum(isinstance(item, Session) for item in decoded["items"])
+        flattener.add_sessions([item], extracted_at=NOW)
+        for name, batch in flattener.take().items():
+            alone.setdefault(name, []).extend(batch.to_pylist())
+        misfits += flattener.quality.misfits
+
+    assert by_row({name: batch.to_pylist() for name, batch in together.take().items()}) == by_row(alone)
+    assert together.quality.misfits == misfits
 
 
-MOMENTS = instants().filter(lambda said: isinstance(said.raw, str)).map(lambda said: said.raw)
-NUMBERS_OF_TODAY = st.integers(-(2**53), 2**53) | st.floats(-1e14, 1e14)
-OF_TODAY: dict[Kind, st.SearchStrategy[Any]] = {
-    Kind.TEXT: TEXT,
-    Kind.INTEGER: st.integers(-(2**63), 2**63 - 1),
-    Kind.DOUBLE: NUMBERS_OF_TODAY,
-    Kind.BOOLEAN: st.booleans(),
-    Kind.TIMESTAMP: MOMENTS | st.just(""),
-    Kind.JSON: SCALARS | st.dictionaries(TEXT, SCALARS | st.dictionaries(TEXT, SCALARS, max_size=2), max_size=2),
-}
-COLUMNS_OF_TODAY = [c for c in SESSIONS.columns if c.path and c.name not in {"recording_index_status", "start_time"}]
-
-
-@st.composite
-def of_today(draw: st.DrawFn) -> dict[str, Any]:
-    """A body whose fields are all known, nested, and of the types of today."""
-    body: dict[str, Any] = {"start_time": draw(MOMENTS)}
-    for column in draw(st.lists(st.sampled_from(COLUMNS_OF_TODAY), max_size=12)):
-        values = OF_TODAY[column.kind]
-        if column.path in LIST_FIELDS:
-            values |= st.lists(TEXT, max_size=3)
-        put(body, tuple(column.path.split(".")), draw(st.none() | values))
-    if draw(st.booleans()):
-        put(body, ("recording", "index_status"), draw(st.integers(-1, 9) | st.sampled_from(["INDEXED", "x"])))
-    for name in draw(st.lists(st.text("abc", min_size=1), max_size=2)):
-        put(body, ("analytics", "score", "details", name, "score"), draw(st.none() | NUMBERS_OF_TODAY))
-    for path in draw(st.lists(st.sampled_from(LINK_FIELDS), max_size=2)):
-        put(body, tuple(path.split(".")), "/api")
-    return body
-
-
-@given(st.lists(of_today(), max_size=4), st.data())
-def test_typed_sessions_are_the_rows_of_plain_ones(bodies: list[dict[str, Any]], data: st.DataObject) -> None:
-    """What fits the types of today is decoded into them, and makes the same rows, hashes included."""
-    bodies = [reordered(body, data.draw) for body in bodies]
-    assert check_both_ways(bodies, PageReader()) == len(bodies)
-
-
-@given(st.lists(st.lists(documents().map(lambda drawn: drawn[0]) | of_today() | ANYTHING, max_size=4), max_size=3))
-def test_whatever_comes_is_the_same_both_ways(pages: list[list[Any]]) -> None:
-    """Odd sessions among others, page after page, while what is unknown of them is learnt."""
-    reader = PageReader()
-    for bodies in pages:
-        check_both_ways(bodies, reader)
-
-
-WORDS_AND_OTHERS = 'new client x a.b a"b a\\b class __class__ unknown_0 é - 1 layout'
-NAMES = st.sampled_from(["", "\x00", *WORDS_AND_OTHERS.split()])
-
-
-@given(
-    st.lists(st.dictionaries(NAMES, ANYTHING | st.dictionaries(NAMES, ANYTHING, max_size=2), max_size=3), max_size=4)
-)
-def test_what_is_learnt_is_the_same_both_ways(bodies: list[dict[str, Any]]) -> None:
-    """Fields that nobody knows, of any type, in known objects and beside them."""
-    reader = PageReader()
-    for body in bodies:
-        check_both_ways([{"start_time": "2026-11-01"} | body], reader)
-
-
-def test_what_is_beside_the_schema_is_learnt() -> None:
-    """A field that comes with every session makes one page odd, and no more."""
-    reader = PageReader()
-    body = {"start_time": "2026-11-01", "client": {"new": "x"}, "other": {"deep": {"n": 1, "l": ["a"]}}}
-    assert check_both_ways([body, {"start_time": "2026-11-01"}], reader) == 1
-    assert check_both_ways([body, {"start_time": "2026-11-01", "other": None}], reader) == 2
+def by_row(tables: dict[str, list[dict[str, Any]]]) -> dict[str, list[str]]:
+    """The rows of each table, in an order of their own."""
+    return {name: sorted(map(repr, rows)) for name, rows in tables.items()}

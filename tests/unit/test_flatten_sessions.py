@@ -68,10 +68,7 @@ def test_session_as_the_guide_shows_it() -> None:
         ("user.server_username", 0, "root"),
         ("user.server_username", 1, "postgres"),
     ]
-    assert [(row["algorithm"], row["score"]) for row in tables["session_scores"]] == [
-        ("keystroke", 12.5),
-        ("command", 40.0),
-    ]
+    assert {row["algorithm"]: row["score"] for row in tables["session_scores"]} == {"keystroke": 12.5, "command": 40.0}
 
 
 def test_older_spellings_go_to_the_newer_columns() -> None:

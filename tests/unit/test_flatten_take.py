@@ -42,7 +42,6 @@ def test_one_version_of_a_session(flattener: Flattener, first: int | None, secon
     flattener.add_sessions([session("k", first, "first")], extracted_at=NOW)
     flattener.add_sessions([session("k", second, "second")], extracted_at=NOW)
 
-    assert flattener.rows == 3
     taken = flattener.take()
     assert taken["sessions"]["analytics_tags"].to_pylist() == [expected]
     assert taken["session_lists"]["value"].to_pylist() == [expected]
@@ -56,7 +55,7 @@ def test_details_added_again_replace_the_former(flattener: Flattener) -> None:
     flattener.add_details(CHANNELS, "s", [{"key": "1", "body": {}}], extracted_at=NOW)
     flattener.add_details(EVENTS, "s", [{"record_id": 2}], extracted_at=NOW)
 
-    assert flattener.rows == 3
+    assert flattener.in_hand == 3
     taken = flattener.take()
     events = zip(*(taken["events"][name].to_pylist() for name in ("session_key", "record_id")), strict=True)
     assert sorted(events) == [("s", 2), ("t", 1)]
@@ -67,9 +66,9 @@ def test_take_empties(flattener: Flattener) -> None:
     """Rows are handed on once; with nothing gathered there is nothing to take."""
     flattener.add_sessions([session("k", 1, "x"), "odd"], extracted_at=NOW)
 
-    assert flattener.rows == 4
+    assert flattener.in_hand == 2
     assert sum(batch.num_rows for batch in flattener.take().values()) == 4
-    assert flattener.rows == 0
+    assert flattener.in_hand == 0
     assert flattener.take() == {}
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import orjson
 import pytest
 
-from spsetl.flatten import PageReader
 from spsetl.sync.pages import Pages
 from spsetl.sync.turns import Turns
 
@@ -54,7 +53,7 @@ def test_a_page_is_in_hand_until_the_next_is_asked_for() -> None:
     """And no longer than the window; while it waits for an answer, others have their turn."""
     turns = Turns()
     client = Answers(turns, b'{"items": [1], "meta": {}}', b'{"items": [2], "meta": {}}')
-    with Pages(client, PageReader(), turns, 1) as pages:  # type: ignore[arg-type]
+    with Pages(client, turns, 1) as pages:  # type: ignore[arg-type]
         for number in (1, 2):
             assert pages.get("/path", {"a": 1}, kind="list") == {"items": [number], "meta": {}}
             assert turns._is_taken
@@ -66,7 +65,7 @@ def test_a_turn_that_fails_is_handed_on() -> None:
     """An answer that is no JSON is asked for again after a wait, in which others have their turn."""
     turns = Turns()
     client = Answers(turns, b"{", b'{"items": [], "meta": {}}')
-    with Pages(client, PageReader(), turns, 1) as pages:  # type: ignore[arg-type]
+    with Pages(client, turns, 1) as pages:  # type: ignore[arg-type]
         with pytest.raises(orjson.JSONDecodeError):
             pages.get("/path", {"a": 1}, kind="list")
         assert not turns._is_taken
