@@ -2,26 +2,28 @@
 
 import threading
 from collections import deque
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Literal
 
-from spsetl.simulator.answers import (
+from spsetl.simulator.messages import (
     Answer,
     ApiError,
+    as_html,
     as_json,
-    html,
     invalid_value,
     not_found,
     unauthenticated,
     unauthorized,
 )
-from spsetl.simulator.dice import Dice
 from spsetl.simulator.quirks import Quirks
+from spsetl.simulator.spec import Dice
 
 
 class Fault(StrEnum):
-    """A kind of failure. The last three never bring a whole answer."""
+    """A kind of failure, in the order in which the shares of the quirks are laid on the dice.
+
+    The last three never bring a whole answer.
+    """
 
     UNAVAILABLE = "unavailable"
     BAD_GATEWAY = "bad_gateway"
@@ -36,19 +38,16 @@ class Fault(StrEnum):
 Poison = Literal["400", "403", "404", "500", "unavailable", "html", "shape", "reset", "hang"]
 """How the requests for one session fail, always: a status, or as the `Fault` of that name; shape: JSON of another."""
 
-# The order in which the shares of the quirks are laid on the dice.
-_SHARES: Final = tuple(Fault)
 
-
-@dataclass
 class Faults:
-    """Decides for each request whether it fails. `order` makes the next requests fail."""
+    """Decides for each request whether it fails: by the quirks' shares, or as a test has ordered it."""
 
-    quirks: Quirks
-    _count: int = 0
-    _poisoned: dict[tuple[str, str], Poison] = field(default_factory=dict)
-    _ordered: deque[tuple[Fault, str]] = field(default_factory=deque)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, quirks: Quirks) -> None:
+        self._quirks = quirks
+        self._count = 0
+        self._poisoned: dict[tuple[str, str], Poison] = {}
+        self._ordered: deque[tuple[Fault, str]] = deque()
+        self._lock = threading.Lock()
 
     def order(self, fault: Fault, times: int, kind: str) -> None:
         """The next requests of that kind fail like this; an empty kind means any but logins."""
@@ -73,15 +72,15 @@ class Faults:
                 if wanted == kind or (not wanted and kind != "authentication"):
                     del self._ordered[at]
                     return fault
-            if kind == "authentication" and not self.quirks.fail_logins:
+            if kind == "authentication" and not self._quirks.fail_logins:
                 return None
             self._count += 1
-            return self._drawn(self._count)
+            return self._drawn()
 
-    def _drawn(self, count: int) -> Fault | None:
-        at = Dice(self.quirks.fault_seed, "fault", count).draw() / 2**32
-        for fault in _SHARES:
-            at -= getattr(self.quirks, fault.value)
+    def _drawn(self) -> Fault | None:
+        at = Dice(self._quirks.fault_seed, "fault", self._count).draw() / 2**32
+        for fault in Fault:
+            at -= getattr(self._quirks, fault.value)
             if at < 0:
                 return fault
         return None
@@ -92,15 +91,11 @@ def failed_answer(fault: Fault, quirks: Quirks, path: str) -> Answer | None:
     headers = (("retry-after", str(quirks.retry_after)),) if quirks.retry_after else ()
     if fault is Fault.UNAVAILABLE:
         return ApiError(500, "SearchUnavailable", "The search backend is inaccessible.", headers=headers).answer
-    if fault is Fault.BAD_GATEWAY:
-        return html(502, headers)
-    if fault is Fault.SERVICE_UNAVAILABLE:
-        return html(503, headers)
+    if fault in {Fault.BAD_GATEWAY, Fault.SERVICE_UNAVAILABLE}:
+        return as_html(502 if fault is Fault.BAD_GATEWAY else 503, headers)
     if fault is Fault.HTML:
-        return html(200)
-    if fault is Fault.LOG_OUT:
-        return unauthenticated(path).answer
-    return None
+        return as_html(200)
+    return unauthenticated(path).answer if fault is Fault.LOG_OUT else None
 
 
 def poisoned_answer(poison: Poison, path: str) -> Answer | None:

@@ -17,7 +17,7 @@ from spsetl.appliance.quiet import QuietHours
 from spsetl.appliance.throttle import RequestsStopped
 from spsetl.errors import NotFoundError, RateLimitError, SettingsError, UnavailableError
 from spsetl.simulator import Fault, Simulator
-from spsetl.simulator.http import Application
+from spsetl.simulator.server import Application
 from tests.appliances import SECRET, TRIES, Connect, Start, ask
 
 pytestmark = pytest.mark.usefixtures("without_sleeps")

@@ -16,9 +16,9 @@ from spsetl.appliance.transport import Answer
 from spsetl.extract.counts import count_all, count_window, fetch_daily_counts
 from spsetl.extract.plan import EPOCH, Window
 from spsetl.simulator import Quirks, World, WorldSpec
-from spsetl.simulator.appliance import Appliance, Request
+from spsetl.simulator.appliance import Appliance
 from spsetl.simulator.logins import Credentials
-from spsetl.simulator.request import classify
+from spsetl.simulator.messages import Request, classify
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 BEGIN = NOW - timedelta(days=3)

@@ -13,9 +13,8 @@ from spsetl.analysis.histogram import fetch_histogram
 from spsetl.analysis.stats import fetch_stats
 from spsetl.settings import load_settings
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
-from spsetl.simulator.histogram import count_bins
 from spsetl.simulator.search import Search
-from spsetl.simulator.statistics import count_values
+from spsetl.simulator.statistics import count_bins, count_values
 from spsetl.sync import Silence, ThreadRunner, run_sync
 from spsetl.warehouse.reader import Warehouse, open_warehouse
 
