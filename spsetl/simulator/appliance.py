@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -53,7 +52,6 @@ class Appliance:
         self.world, self.quirks, self.credentials = world, quirks, credentials
         self.on_request: Hook | None = None
         self.requests: Counter[str] = Counter()
-        self.askings = Askings()
         self.clock = Clock()
         self.faults = Faults(quirks)
         self.logins = Logins(credentials, quirks, self.clock, secure=secure)
@@ -257,38 +255,3 @@ def _event_value(record: Document, field: str) -> Any:
     """The value of a field; a word of `content` is found anywhere in it."""
     value = record if field == "*" else value_at(record, field)
     return [value, *value.split()] if field in {"content", "action"} and isinstance(value, str) else value
-
-
-class Askings:
-    """Remembers which details were asked for, and which of them more than once while the session's revision stood."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._last: dict[tuple[str, str], int] = {}
-        self._repeated: Counter[Asking] = Counter()
-        self.asked = 0  # how many details of different kind, session or revision
-
-    def add(self, asking: Asking) -> None:
-        """Such details are being sent. A session's revision only grows, so that the last one is enough to know."""
-        kind, key, revision = asking
-        with self._lock:
-            if self._last.get((kind, key)) == revision:
-                self._repeated[asking] = max(1, self._repeated[asking]) + 1
-            else:
-                self._last[kind, key] = revision
-                self.asked += 1
-
-    def take_back(self, asking: Asking) -> None:
-        """They have not arrived."""
-        kind, key, _ = asking
-        with self._lock:
-            if self._repeated[asking] > 1:
-                self._repeated[asking] -= 1
-            elif self._last.pop((kind, key), None) is not None:
-                self.asked -= 1
-
-    @property
-    def repeated(self) -> Counter[Asking]:
-        """Those that were asked for more than once, and how often."""
-        with self._lock:
-            return Counter({asking: count for asking, count in self._repeated.items() if count > 1})

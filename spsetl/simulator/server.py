@@ -11,9 +11,10 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import replace
 from email.utils import formatdate
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -22,6 +23,7 @@ from urllib.parse import parse_qsl
 import uvicorn
 from isal import isal_zlib
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 from spsetl.simulator.appliance import Appliance
 from spsetl.simulator.faults import Fault, Poison, failed_answer, poisoned_answer
@@ -73,10 +75,12 @@ class Simulator(Appliance):
         self.url = ""
         self.ca_file: Path | None = None
         self.powered = True
+        self.asked_details: Counter[Asking] = Counter()
         self._tls, self._host, self._port = tls, host, port
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._ca: trustme.CA | None = None
-        self._server: _Server | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = asyncio.Event()
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
@@ -92,29 +96,29 @@ class Simulator(Appliance):
 
     def start(self) -> None:
         """Starts to listen and returns when connections are welcome; an OSError if the port is taken."""
-        ready = threading.Event()
-        self._server, listener = self._prepare(ready.set)
-        self._thread = threading.Thread(target=_run, args=(self._server, listener), name="simulator", daemon=True)
+        ready, config, listener = threading.Event(), *self._prepare()
+        target = partial(asyncio.run, self._serve(config, listener, ready.set))
+        self._thread = threading.Thread(target=target, name="simulator", daemon=True)
         self._thread.start()
         if not ready.wait(_START_SECONDS):
             raise TimeoutError("the simulator did not start")
 
     def stop(self) -> None:
         """Ends all connections and stops to listen."""
-        if self._server is not None and self._thread is not None:
-            self._server.stop()
+        self._stop()
+        if self._thread is not None:
             self._thread.join()
-        self._server = self._thread = None
+            self._thread = None
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = self._ca = self.ca_file = None
 
     def run(self, started: Callable[["Simulator"], None]) -> None:
         """Serves in this thread until Ctrl-C or SIGTERM; calls `started` once connections are welcome."""
-        server, listener = self._prepare(lambda: started(self))
-        before = {n: signal.signal(n, lambda *_: server.stop()) for n in (signal.SIGINT, signal.SIGTERM)}
+        config, listener = self._prepare()
+        before = {n: signal.signal(n, lambda *_: self._stop()) for n in (signal.SIGINT, signal.SIGTERM)}
         try:
-            _run(server, listener)
+            asyncio.run(self._serve(config, listener, lambda: started(self)))
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -128,7 +132,7 @@ class Simulator(Appliance):
 
         Counted are answers of status 200 that were sent, from offset 0 and without a `q`.
         """
-        return self.askings.repeated
+        return Counter({asking: count for asking, count in self.asked_details.copy().items() if count > 1})
 
     def advance_clock(self, seconds: float) -> None:
         """Moves the clock that logins and snapshots live by."""
@@ -183,17 +187,41 @@ class Simulator(Appliance):
         self._ca.issue_cert(common_name=username).private_key_and_cert_chain_pem.write_to_path(str(path))
         return path
 
-    def _prepare(self, ready: Callable[[], None]) -> "tuple[_Server, socket.socket]":
+    def _stop(self) -> None:
+        """Ends the serving, from any thread or signal, and also before it has begun."""
+        if self._loop is None:
+            self._stopping.set()
+        else:
+            self._loop.call_soon_threadsafe(self._stopping.set)
+
+    def _prepare(self) -> tuple[uvicorn.Config, socket.socket]:
         config = uvicorn.Config(
-            Application(self), http=_Protocol, ws="none", lifespan="off", interface="asgi3", loop="asyncio",
-            log_config=None, access_log=False, proxy_headers=False, server_header=False,
-            date_header=False, timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            Application(self), http=_Protocol, ws="none", lifespan="off", interface="asgi3", log_config=None,
+            access_log=False, proxy_headers=False, timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         )  # fmt: skip
         config.load()
+        self._stopping = asyncio.Event()
         listener = self._listen()
         if self._tls:
             config.ssl = self._secure()
-        return _Server(config, ready), listener
+        return config, listener
+
+    async def _serve(self, config: uvicorn.Config, listener: socket.socket, ready: Callable[[], None]) -> None:
+        """Answers until it is stopped; starts and ends at once, where uvicorn's own server looks ten times a second."""
+        loop, state = asyncio.get_running_loop(), ServerState()
+        protocol = partial(_Protocol, config=config, server_state=state, app_state={})
+        server = await loop.create_server(protocol, sock=listener, ssl=config.ssl, backlog=_BACKLOG)
+        self._loop = loop
+        ready()
+        await self._stopping.wait()
+        self._loop = None
+        server.close()
+        for connection in list(state.connections):
+            connection.transport.abort()
+        if state.tasks:
+            await asyncio.wait(state.tasks)
+        while state.connections:  # noqa: ASYNC110 - the loop forgets them within its next few turns
+            await asyncio.sleep(0)
 
     def _listen(self) -> socket.socket:
         # asyncio switches Nagle's algorithm off only where the protocol is named; with it, each answer takes 40 ms.
@@ -291,15 +319,11 @@ class Application:
     async def _send_whole(self, send: Send, transport: asyncio.Transport, answer: Answer, request: Request) -> None:
         """Sends an answer. Details are noted before, so that nobody who has them can see them not noted yet."""
         answer = self._compressed(answer, request)
-        asking, askings = answer.asking, self._simulator.askings
-        if asking is None or transport.is_closing():
-            await _send(send, answer)
-            return
-        askings.add(asking)
+        noted = Counter([answer.asking] if answer.asking and not transport.is_closing() else [])
+        self._simulator.asked_details.update(noted)
         await _send(send, answer)
-        closes = request.headers.get(b"connection", b"").lower() == b"close"
-        if transport.is_closing() and not closes:
-            askings.take_back(asking)
+        if transport.is_closing() and request.headers.get(b"connection", b"").lower() != b"close":
+            self._simulator.asked_details.subtract(noted)
 
     def _answer(self, request: Request) -> tuple[Fault | None, Answer]:
         simulator = self._simulator
@@ -324,7 +348,8 @@ class Application:
         if command == "requests":
             return as_json(dict(simulator.requests))
         if command == "details":
-            return as_json({"asked": simulator.askings.asked, "repeated": len(simulator.askings.repeated)})
+            asked = sum(count > 0 for count in simulator.asked_details.values())
+            return as_json({"asked": asked, "repeated": len(simulator.repeated_details)})
         if command == "advance-night":
             simulator.advance_night()
         elif command != "world":
@@ -398,47 +423,3 @@ class _Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["extensions"] = {"transport": cast("dict[Any, Any]", self.transport)}
-
-
-class _Server(uvicorn.Server):
-    """Starts and stops without polling: uvicorn's own loop looks only ten times a second."""
-
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-        self._stopping = asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def stop(self) -> None:
-        """Ends the server; may be called from any thread, and before it has started."""
-        self.should_exit = True
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._stopping.set)
-
-    async def main_loop(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        await self.on_tick(0)
-        self._ready()
-        if not self.should_exit:
-            await self._stopping.wait()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for server in self.servers:
-            server.close()
-        for connection in list(self.server_state.connections):
-            connection.transport.abort()
-        if self.server_state.tasks:
-            await asyncio.wait(self.server_state.tasks)
-        while self.server_state.connections:  # noqa: ASYNC110 - the loop forgets them within its next few turns
-            await asyncio.sleep(0)
-        for listener in sockets or []:
-            listener.close()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leaves the signals alone: `serve` handles them itself, a thread cannot."""
-        yield
-
-
-def _run(server: _Server, listener: socket.socket) -> None:
-    asyncio.run(server.serve(sockets=[listener]))

@@ -17,8 +17,8 @@ from spsetl.simulator.times import HOUR, MINUTE, SECOND, ParsedTime, to_datetime
 
 _DEFAULT_SIZE = 10
 _CLOCK: Final = {"second": SECOND, "minute": MINUTE, "hour": HOUR}
-_CALENDAR: Final = ("day", "week", "month", "year")
-_MONTHS = 12
+# Days from the first of a bin into the next one.
+_CALENDAR: Final = {"day": 1, "week": 7, "month": 32, "year": 366}
 
 
 def count_values(search: Search, params: Params) -> dict[str, Any]:
@@ -175,11 +175,7 @@ def _next(start: int, unit: str, zone: ZoneInfo) -> int:
     local = to_datetime(start).astimezone(zone)
     # Some zones skip midnight once a year; the day there begins later, but the calendar goes on from its midnight.
     midnight = datetime(local.year, local.month, local.day, tzinfo=zone)
-    if unit in {"day", "week"}:
-        return to_ms(midnight + timedelta(days=7 if unit == "week" else 1))
-    if unit == "year" or local.month == _MONTHS:
-        return to_ms(midnight.replace(year=local.year + 1, month=1, day=1))
-    return to_ms(midnight.replace(month=local.month + 1, day=1))
+    return _floor(to_ms(midnight + timedelta(days=_CALENDAR[unit])), unit, zone)
 
 
 def _count(spans: list[tuple[int, int]], bins: list[int]) -> list[int]:
