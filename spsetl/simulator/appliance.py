@@ -11,7 +11,7 @@ from spsetl.simulator import statistics
 from spsetl.simulator.details import FORMS, alerts_of, downloads_of, events_of, has_trail, indexing_of, recording_of
 from spsetl.simulator.documents import Document, href, value_at
 from spsetl.simulator.faults import Fault, Faults
-from spsetl.simulator.logins import Credentials, Logins
+from spsetl.simulator.logins import Logins
 from spsetl.simulator.messages import (
     DETAILS,
     INFO_PATH,
@@ -48,13 +48,14 @@ _RANGE: Final = re.compile(rb"bytes=(\d+)-")
 class Appliance:
     """Answers requests about a world, as its quirks say."""
 
-    def __init__(self, world: World, quirks: Quirks, credentials: Credentials, *, secure: bool = False) -> None:
-        self.world, self.quirks, self.credentials = world, quirks, credentials
+    def __init__(self, world: World, quirks: Quirks, username: str, password: str, *, secure: bool = False) -> None:
+        self.world, self.quirks = world, quirks
+        self.username, self.password = username, password
         self.on_request: Hook | None = None
         self.requests: Counter[str] = Counter()
         self.clock = Clock()
         self.faults = Faults(quirks)
-        self.logins = Logins(credentials, quirks, self.clock, secure=secure)
+        self.logins = Logins(username, password, quirks, self.clock, secure=secure)
         self.search = Search(world, quirks)
         self.snapshots = Snapshots(self.search, quirks, self.clock)
         self._renderer = Renderer(world.displays, quirks)
@@ -149,7 +150,7 @@ class Appliance:
     def _snapshot(self, request: Request) -> Answer:
         self._offer(request, "snapshots")
         agent = request.headers.get(b"user-agent", b"").decode("latin-1")
-        snapshot = self.snapshots.open((self.credentials.username, request.address, agent))
+        snapshot = self.snapshots.open((self.username, request.address, agent))
         meta = self._meta(request.path, SESSIONS_PATH)
         return as_json({"body": {"snapshot": snapshot}, "key": "_snapshot", "meta": meta})
 
@@ -182,7 +183,7 @@ class Appliance:
         form = request.params.get("format", "zat")
         if not has_trail(self.world.spec, session) or form not in FORMS:
             raise not_found(request.path)
-        self.world.download(session.key, self.credentials.username, request.address, from_api=True)
+        self.world.download(session.key, self.username, request.address, from_api=True)
         whole = recording_of(self.world.spec, session, form)
         if not quirks.trail_ranges:
             return Answer(whole, 200, _RECORDING_TYPE, has_length=quirks.trail_length)

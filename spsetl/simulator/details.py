@@ -34,13 +34,6 @@ CHANNEL_TYPES: Final[dict[str, tuple[str, ...]]] = {
     "MSSQL": ("mssql",),
 }  # fmt: skip
 _REFUSED: Final = ("deny", "four-eyes-reject", "four-eyes-timeout", "four-eyes-deferred", "four-eyes-error")
-_DEVICES: Final = {
-    "serial redirect": "COM1",
-    "parallel redirect": "LPT1",
-    "printer redirect": "PRN22",
-    "disk redirect": "J:",
-    "scard redirect": "SCARD",
-}
 # Share of the events that can be read at each index status; at all others there are none ("Audited sessions").
 _READABLE: Final = {"INDEXED": 1.0, "INDEXING_FAILED": 0.6, "INDEXING_IN_PROGRESS": 0.4}
 _ACTIVITY: Final = {
@@ -87,7 +80,11 @@ def _channel(dice: Dice, session: Session, facts: Facts, at: int) -> Document:
     if dice.share(0.05):
         body["four_eyes_authorizer"] = dice.pick(words.USERS)
         body["four_eyes_description"] = 'change 4711, "urgent"'
-    return body | _extras(dice, kind, facts)
+    if facts.protocol == "ICA" and kind == "seamless":  # RDP has a channel of this name, too
+        body["application"] = "Excel, 64 bit"
+    elif kind in _EXTRAS:
+        body |= _EXTRAS[kind](dice)
+    return body
 
 
 def _channel_times(dice: Dice, session: Session, facts: Facts, at: int, *, refused: bool) -> tuple[int, int | None]:
@@ -98,15 +95,6 @@ def _channel_times(dice: Dice, session: Session, facts: Facts, at: int, *, refus
         return session.start + lag, None if last else session.start + lag + SECOND
     start = min(session.start + lag, end)
     return start, start if refused else end
-
-
-def _extras(dice: Dice, kind: str, facts: Facts) -> Document:
-    if kind in _DEVICES:
-        return {"device_name": _DEVICES[kind]}
-    if facts.protocol == "ICA" and kind == "seamless":
-        return {"application": "Excel, 64 bit"}
-    make = _EXTRAS.get(kind)
-    return make(dice) if make else {}
 
 
 def _forward(dice: Dice) -> Document:
@@ -128,6 +116,11 @@ _EXTRAS: Final[dict[str, Callable[[Dice], Document]]] = {
     "local forward": _forward,
     "remote forward": _forward,
     "dynamic virtual": lambda _: {"dynamic_channel": "Microsoft::Windows::RDS::Geometry::v08.01"},
+    "serial redirect": lambda _: {"device_name": "COM1"},
+    "parallel redirect": lambda _: {"device_name": "LPT1"},
+    "printer redirect": lambda _: {"device_name": "PRN22"},
+    "disk redirect": lambda _: {"device_name": "J:"},
+    "scard redirect": lambda _: {"device_name": "SCARD"},
     "telnet": _subject,
     "vnc": _subject,
 }

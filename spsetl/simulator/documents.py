@@ -129,11 +129,10 @@ def index_status(session: Session, facts: Facts) -> str:
         if path == "recording.index_status":
             return INDEX_STATUS[value] if isinstance(value, int) else str(value)
     if session.end is None:
-        return INDEX_STATUS[0]
-    if facts.fate in {"INDEXED", "INDEXING_FAILED"}:
-        waiting = INDEX_STATUS[2] if session.has(PROGRESS) else INDEX_STATUS[1]
-        return facts.fate if session.has(INDEXED) else waiting
-    return facts.fate
+        return "CHANNEL_OPEN"
+    if facts.fate not in {"INDEXED", "INDEXING_FAILED"} or session.has(INDEXED):
+        return facts.fate
+    return "INDEXING_IN_PROGRESS" if session.has(PROGRESS) else "NOT_INDEXED"
 
 
 def document_of(spec: WorldSpec, session: Session) -> Document:
@@ -147,11 +146,8 @@ def document_of(spec: WorldSpec, session: Session) -> Document:
     if session.has(SCORED):
         body["analytics"] = _analytics(session, facts, Dice(spec.seed, "analytics", session.number))
     if facts.origin == "LOG":
-        body["log"] = {
-            "adapter_name": dice.pick(("sshd", "winlogon")),
-            "auth_method": dice.pick(words.AUTH_METHODS),
-            "syslog_time": iso(session.start + 200),
-        }
+        adapter, method = dice.pick(("sshd", "winlogon")), dice.pick(words.AUTH_METHODS)
+        body["log"] = {"adapter_name": adapter, "auth_method": method, "syslog_time": iso(session.start + 200)}
     if facts.origin == "VAULT":
         body["vault"] = _vault(session, facts, dice)
     if facts.part == "unknown fields" or dice.share(spec.unknown_fields):
@@ -164,13 +160,11 @@ def document_of(spec: WorldSpec, session: Session) -> Document:
 def set_path(document: Document, path: str, value: Any) -> None:
     """Puts a value at a dotted path, making the objects on the way."""
     *parents, last = path.split(".")
-    place = document
     for name in parents:
-        inner = place.get(name)
-        if not isinstance(inner, dict):
-            inner = place[name] = {}
-        place = inner
-    place[last] = value
+        if not isinstance(document.get(name), dict):
+            document[name] = {}
+        document = document[name]
+    document[last] = value
 
 
 def _outline(spec: WorldSpec, session: Session, facts: Facts, dice: Dice) -> Document:
@@ -202,17 +196,12 @@ def _outline(spec: WorldSpec, session: Session, facts: Facts, dice: Dice) -> Doc
     }
     # Every number is drawn whatever the session's state: else a change would shift all that is drawn after it.
     way = dice.below(3)
-    if end is None:
-        _set_duration_of_active(body, session, way)
-    return body
-
-
-def _set_duration_of_active(body: Document, session: Session, way: int) -> None:
-    """A computed value: null, absent or as it was when the record was made."""
-    if way == 0:
+    # The duration of an active session is null, absent or as it was when the record was made.
+    if end is None and way == 0:
         del body["duration"]
-    elif way == 1:
+    elif end is None and way == 1:
         body["duration"] = (session.created - session.start) // SECOND
+    return body
 
 
 def _endpoint(ip: str, name: str, port: int) -> Document:
@@ -287,11 +276,8 @@ def _add_trail(recording: Document, session: Session, *, elsewhere: bool) -> Non
 
 
 def _analytics(session: Session, facts: Facts, dice: Dice) -> Document:
-    score = dice.below(101)
-    if session.has(RESCORED):
-        score = dice.below(101)
-    else:
-        dice.draw()
+    first, second = dice.below(101), dice.below(101)
+    score = second if session.has(RESCORED) else first
     details = {name: {"score": round(dice.below(1001) / 10, 1)} for name in words.ALGORITHMS if dice.share(0.5)}
     events = dict.fromkeys(dice.pick(words.INTERESTING) for _ in range(dice.below(4)))
     scripted = dice.share(0.05)

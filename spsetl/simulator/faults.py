@@ -1,20 +1,13 @@
-"""Bad days: which answers fail, and how; by dice that always fall the same way, or on a test's order."""
+"""Bad days: which answers fail, and how: by dice that always fall the same way, or on a test's order."""
 
 import threading
 from collections import deque
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
-from spsetl.simulator.messages import (
-    Answer,
-    ApiError,
-    as_html,
-    as_json,
-    invalid_value,
-    not_found,
-    unauthenticated,
-    unauthorized,
-)
+from spsetl.simulator import messages
+from spsetl.simulator.messages import Answer, ApiError
 from spsetl.simulator.quirks import Quirks
 from spsetl.simulator.spec import Dice
 
@@ -38,6 +31,8 @@ class Fault(StrEnum):
 Poison = Literal["400", "403", "404", "500", "unavailable", "html", "shape", "reset", "hang"]
 """How the requests for one session fail, always: a status, or as the `Fault` of that name; shape: JSON of another."""
 
+_PROXY_STATUS: Final[dict[str, int]] = {Fault.HTML: 200, Fault.BAD_GATEWAY: 502, Fault.SERVICE_UNAVAILABLE: 503}
+
 
 class Faults:
     """Decides for each request whether it fails: by the quirks' shares, or as a test has ordered it."""
@@ -45,7 +40,7 @@ class Faults:
     def __init__(self, quirks: Quirks) -> None:
         self._quirks = quirks
         self._count = 0
-        self._poisoned: dict[tuple[str, str], Poison] = {}
+        self._poisoned: dict[tuple[str, str], Poison | None] = {}
         self._ordered: deque[tuple[Fault, str]] = deque()
         self._lock = threading.Lock()
 
@@ -54,12 +49,9 @@ class Faults:
         with self._lock:
             self._ordered.extend([(fault, kind)] * times)
 
-    def poison(self, key: str, kind: str, poison: Poison | None) -> None:
-        """From now on requests of that kind for that session fail like this; None: they do not."""
-        if poison is None:
-            self._poisoned.pop((key, kind), None)
-        else:
-            self._poisoned[key, kind] = poison
+    def poison(self, key: str, kinds: Iterable[str], poison: Poison | None) -> None:
+        """From now on requests of these kinds for that session fail like this; None: they do not."""
+        self._poisoned |= dict.fromkeys([(key, kind) for kind in kinds], poison)
 
     def poison_of(self, key: str, kind: str) -> Poison | None:
         """How requests of that kind for that session fail."""
@@ -86,26 +78,19 @@ class Faults:
         return None
 
 
-def failed_answer(fault: Fault, quirks: Quirks, path: str) -> Answer | None:
+def failed_answer(how: Fault | Poison, quirks: Quirks, path: str) -> Answer | None:
     """The answer that a failure brings, or None where it spoils the right one."""
+    if how == "shape":
+        return messages.as_json({"items": "none", "meta": []})
     headers = (("retry-after", str(quirks.retry_after)),) if quirks.retry_after else ()
-    if fault is Fault.UNAVAILABLE:
-        return ApiError(500, "SearchUnavailable", "The search backend is inaccessible.", headers=headers).answer
-    if fault in {Fault.BAD_GATEWAY, Fault.SERVICE_UNAVAILABLE}:
-        return as_html(502 if fault is Fault.BAD_GATEWAY else 503, headers)
-    if fault is Fault.HTML:
-        return as_html(200)
-    return unauthenticated(path).answer if fault is Fault.LOG_OUT else None
-
-
-def poisoned_answer(poison: Poison, path: str) -> Answer | None:
-    """The answer that a poisoned session brings, or None where it is a fault."""
-    if poison == "shape":
-        return as_json({"items": "none", "meta": []})
-    errors = {
-        "400": invalid_value("limit", 1000),
-        "403": unauthorized(path),
-        "404": not_found(path),
+    if how in _PROXY_STATUS:
+        return messages.as_html(_PROXY_STATUS[how], () if how == Fault.HTML else headers)
+    errors: dict[str, ApiError] = {
+        "400": messages.invalid_value("limit", 1000),
+        "403": messages.unauthorized(path),
+        "404": messages.not_found(path),
         "500": ApiError(500, "InternalError", "Something went wrong."),
+        Fault.UNAVAILABLE: ApiError(500, "SearchUnavailable", "The search backend is inaccessible.", headers=headers),
+        Fault.LOG_OUT: messages.unauthenticated(path),
     }
-    return errors[poison].answer if poison in errors else None
+    return errors[how].answer if how in errors else None

@@ -3,7 +3,6 @@
 import base64
 import binascii
 import secrets
-from dataclasses import dataclass
 
 from spsetl.simulator.messages import AUTHENTICATION_PATH, Answer, ApiError, Request, unauthenticated
 from spsetl.simulator.quirks import Quirks
@@ -13,27 +12,18 @@ _BLOCK_SECONDS = 600
 _METHODS = ("", "local", "ldap", "radius", "x509")
 
 
-@dataclass(frozen=True)
-class Credentials:
-    """Who may log in, and with which login methods besides the default one."""
-
-    username: str
-    password: str
-    methods: tuple[str, ...] = _METHODS
-
-
 class Logins:
-    """The live logins. Every request keeps its login alive; nobody logs out."""
+    """The live logins of the one user. Every request keeps its login alive; nobody logs out."""
 
-    def __init__(self, credentials: Credentials, quirks: Quirks, clock: Clock, *, secure: bool) -> None:
-        self._credentials, self._quirks, self._clock, self._secure = credentials, quirks, clock, secure
+    def __init__(self, username: str, password: str, quirks: Quirks, clock: Clock, *, secure: bool) -> None:
+        self._username, self._password = username, password
+        self._quirks, self._clock, self._secure = quirks, clock, secure
         self._last_use: dict[str, float] = {}
         # By user: how many logins have failed, and when the last one did.
         self._failures: dict[str, tuple[int, float]] = {}
 
     def log_in(self, request: Request) -> Answer:
         """Checks Basic credentials or a client certificate and sets the cookies; 401 AuthenticationFailure."""
-        right = self._credentials
         by_certificate = request.params.get("type") == "x509"
         user, password = _basic(request.headers.get(b"authorization", b""))
         user = request.certificate or "" if by_certificate else user
@@ -42,8 +32,8 @@ class Logins:
             if self._clock.now() < last + _BLOCK_SECONDS:
                 raise _refused()
             count = 0
-        proved = by_certificate or secrets.compare_digest(password.encode(), right.password.encode())
-        if user != right.username or not proved or request.params.get("login_method", "") not in right.methods:
+        proved = by_certificate or secrets.compare_digest(password.encode(), self._password.encode())
+        if user != self._username or not proved or request.params.get("login_method", "") not in _METHODS:
             self._failures[user] = count + 1, self._clock.now()
             raise _refused()
         self._failures.pop(user, None)

@@ -26,7 +26,6 @@ _OWN: Final = frozenset({"creation_time", "end_time", "recording.session_id", "s
 _UNDISPLAYED: Final[tuple[str, ...]] = ("revision", "hidden", "phantom")
 _BODY: Final = b'{"body":'
 _MISSING: Final = object()
-_KEPT_FIELD_SETS: Final = 3
 
 
 class Displayed(NamedTuple):
@@ -100,7 +99,6 @@ class Renderer:
 
     def __init__(self, displays: Displays, quirks: Quirks) -> None:
         self._displays, self._quirks = displays, quirks
-        self._items: dict[tuple[str, ...], dict[int, tuple[int, bytes]]] = {}
         self._plain = quirks.naming == "recording" and quirks.times == "iso"
 
     def items(self, sessions: Sequence[Session], fields: tuple[str, ...]) -> list[bytes]:
@@ -162,26 +160,17 @@ class Renderer:
         return pieces
 
     def _other_items(self, sessions: Sequence[Session], fields: tuple[str, ...], shown: list[str]) -> list[bytes]:
-        """Items made one by one, and kept for the few sets of fields that were asked for last."""
-        if fields not in self._items and len(self._items) >= _KEPT_FIELD_SETS:
-            del self._items[next(iter(self._items))]
-        kept = self._items.setdefault(fields, {})
+        """Items made one by one, by way of their documents."""
         pieces: list[bytes] = []
-        for session in sessions:
-            known = kept.get(session.number)
-            if known is None or known[0] != session.version:
-                known = kept[session.number] = session.version, self._item(session, fields, shown)
-            pieces += (b",", known[1])
+        for displayed in map(self._displays.of, sessions):
+            if not fields:
+                pieces += (b",", b"{", displayed.tail[2:])
+                continue
+            body = displayed.document if "*" in fields else _project(displayed.document, fields)
+            body |= {name: getattr(displayed, name) for name in shown}
+            written = orjson.dumps(self._spell(body), option=orjson.OPT_SORT_KEYS)
+            pieces += (b",", _BODY, written, displayed.tail[1:])
         return pieces
-
-    def _item(self, session: Session, fields: tuple[str, ...], shown: list[str]) -> bytes:
-        displayed = self._displays.of(session)
-        if not fields:
-            return b"{" + displayed.tail[2:]
-        body = displayed.document if "*" in fields else _project(displayed.document, fields)
-        body |= {name: getattr(displayed, name) for name in shown}
-        written = orjson.dumps(self._spell(body), option=orjson.OPT_SORT_KEYS)
-        return _BODY + written + displayed.tail[1:]
 
     def _spell(self, body: Document) -> Document:
         if self._quirks.times == "epoch":

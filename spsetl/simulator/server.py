@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import signal
 import socket
 import ssl
@@ -26,8 +25,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from spsetl.simulator.appliance import Appliance
-from spsetl.simulator.faults import Fault, Poison, failed_answer, poisoned_answer
-from spsetl.simulator.logins import Credentials
+from spsetl.simulator.faults import Fault, Poison, failed_answer
 from spsetl.simulator.messages import Answer, Asking, Request, as_json, classify, not_found
 from spsetl.simulator.quirks import Quirks
 from spsetl.simulator.world import World
@@ -67,16 +65,14 @@ class Simulator(Appliance):
         username: str = "audit",
         password: str = "sps-audit",  # noqa: S107 - the password of a stand-in
         tls: bool = False,
-        host: str = _LOOPBACK,
         port: int = 0,
     ) -> None:
-        super().__init__(world, quirks or Quirks(), Credentials(username, password), secure=tls)
-        self.username, self.password = username, password
+        super().__init__(world, quirks or Quirks(), username, password, secure=tls)
         self.url = ""
         self.ca_file: Path | None = None
         self.powered = True
         self.asked_details: Counter[Asking] = Counter()
-        self._tls, self._host, self._port = tls, host, port
+        self._tls, self._port = tls, port
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._ca: trustme.CA | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -144,13 +140,11 @@ class Simulator(Appliance):
 
     def poison(self, key: str, poison: Poison, *kinds: str) -> None:
         """From now on every request of these kinds (channels, events, session, …) for this session fails like this."""
-        for kind in kinds:
-            self.faults.poison(key, kind, poison)
+        self.faults.poison(key, kinds, poison)
 
     def cure(self, key: str, *kinds: str) -> None:
         """Requests of these kinds for this session are answered again."""
-        for kind in kinds:
-            self.faults.poison(key, kind, None)
+        self.faults.poison(key, kinds, None)
 
     def end_logins(self) -> None:
         """Ends every login at once."""
@@ -228,12 +222,12 @@ class Simulator(Appliance):
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((self._host, self._port))
+            listener.bind((_LOOPBACK, self._port))
         except OSError:
             listener.close()
             raise
         listener.listen(_BACKLOG)
-        self.url = f"{'https' if self._tls else 'http'}://{self._host}:{listener.getsockname()[1]}"
+        self.url = f"{'https' if self._tls else 'http'}://{_LOOPBACK}:{listener.getsockname()[1]}"
         return listener
 
     def _secure(self) -> ssl.SSLContext:
@@ -245,8 +239,7 @@ class Simulator(Appliance):
         self.ca_file = Path(self._folder.name) / "ca.pem"
         self._ca.cert_pem.write_to_path(str(self.ca_file))
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        names = (self._host, "localhost") if _is_address(self._host) else (self._host,)
-        self._ca.issue_cert(*names).configure_cert(context)
+        self._ca.issue_cert(_LOOPBACK, "localhost").configure_cert(context)
         self._ca.configure_trust(context)
         context.verify_mode = ssl.CERT_OPTIONAL
         # From Python 3.13 on, certificates must carry more than those of this CA do.
@@ -258,7 +251,6 @@ def serve(
     world: World,
     quirks: Quirks | None = None,
     *,
-    host: str = _LOOPBACK,
     port: int = 8443,
     username: str = "audit",
     password: str = "sps-audit",  # noqa: S107 - the password of a stand-in
@@ -275,15 +267,7 @@ def serve(
     Raises:
         OSError: the port is taken.
     """
-    Simulator(world, quirks, username=username, password=password, tls=tls, host=host, port=port).run(started)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+    Simulator(world, quirks, username=username, password=password, tls=tls, port=port).run(started)
 
 
 class Application:
@@ -304,14 +288,14 @@ class Application:
             await _send(send, self._control(path))
             return
         request = _request(scope, path, transport)
-        fault, answer = self._answer(request)
+        how, answer = self._answer(request)
         if simulator.quirks.latency:
             await _pause(receive, simulator.quirks.latency)
-        if fault is Fault.HANG:
+        if how == Fault.HANG:
             await _wait_until_gone(receive)
-        elif fault is Fault.RESET or not simulator.powered:
+        elif how == Fault.RESET or not simulator.powered:
             _reset(transport)
-        elif fault is Fault.HALF_BODY:
+        elif how == Fault.HALF_BODY:
             await _send_half(send, transport, answer)
         else:
             await self._send_whole(send, transport, answer, request)
@@ -325,22 +309,19 @@ class Application:
         if transport.is_closing() and request.headers.get(b"connection", b"").lower() != b"close":
             self._simulator.asked_details.subtract(noted)
 
-    def _answer(self, request: Request) -> tuple[Fault | None, Answer]:
+    def _answer(self, request: Request) -> tuple[Fault | Poison | None, Answer]:
         simulator = self._simulator
         simulator.requests[request.kind] += 1
         fault = simulator.faults.next(request.kind)
         if simulator.on_request is not None:
             fault = simulator.on_request(request.kind, request.path, request.params) or fault
-        poison = simulator.faults.poison_of(request.key, request.kind)
-        spoilt = poisoned_answer(poison, request.path) if poison else None
-        if poison and spoilt is None:
-            fault = Fault(poison)
-        if fault is Fault.LOG_OUT:
+        how = simulator.faults.poison_of(request.key, request.kind) or fault
+        if how == Fault.LOG_OUT:
             simulator.end_logins()
-        failed = failed_answer(fault, simulator.quirks, request.path) if fault else None
-        answer = failed or spoilt or simulator.answer(request)
+        failed = failed_answer(how, simulator.quirks, request.path) if how else None
+        answer = failed or simulator.answer(request)
         date = formatdate(time.time() + simulator.quirks.clock_offset, usegmt=True)
-        return fault, replace(answer, headers=(*answer.headers, ("date", date)))
+        return how, replace(answer, headers=(*answer.headers, ("date", date)))
 
     def _control(self, path: str) -> Answer:
         """What is outside /api: a night passes, the counters, repeated details, the world's time."""

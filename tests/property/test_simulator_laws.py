@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from spsetl.simulator import Quirks, World, WorldSpec
 from spsetl.simulator.appliance import Appliance
-from spsetl.simulator.logins import Credentials
 from spsetl.simulator.messages import Request
 from spsetl.simulator.query import compile_query, read_query
 from spsetl.simulator.search import Filter, Search
@@ -55,7 +54,7 @@ def search(reading: Literal["literal", "overlap"] = "literal") -> Search:
 
 def log_in(world: World) -> tuple[Appliance, dict[bytes, bytes]]:
     """An appliance with that world, and the headers of one who has logged in."""
-    appliance = Appliance(world, Quirks(), Credentials("a", "b"))
+    appliance = Appliance(world, Quirks(), "a", "b")
     basic = b"Basic " + base64.b64encode(b"a:b")
     welcome = appliance.answer(Request("authentication", "", {}, {b"authorization": basic}))
     return appliance, {b"cookie": welcome.headers[0][1].partition(";")[0].encode()}
