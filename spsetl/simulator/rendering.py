@@ -1,6 +1,6 @@
 """What lists and answers show of a session: which fields, in which spelling; kept as JSON, as lists are long."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
@@ -150,8 +150,8 @@ class Renderer:
         """Put together from values that are JSON already: several times cheaper than whole items, and uncached."""
         pieces: list[bytes] = []
         places = [_PLACES[path] for path in paths]
-        # A single place would give its bare value.
-        pick: Callable[[Sequence[bytes]], Any] = itemgetter(*places) if len(places) > 1 else _first_of(*places)
+        # A single place would give its bare value, and not a tuple of it.
+        pick = itemgetter(*places) if len(places) > 1 else itemgetter(slice(places[0], places[0] + 1))
         template = _BODY + b"{" + ",".join(_template(paths)).encode()
         for displayed in map(self._displays.of, sessions):
             values = pick(displayed.values)
@@ -183,10 +183,6 @@ class Renderer:
 
 def _extras(displayed: Displayed, shown: list[str]) -> bytes:
     return "".join(f',"{name}":{str(getattr(displayed, name)).lower()}' for name in shown).encode()
-
-
-def _first_of(place: int) -> Callable[[Sequence[bytes]], tuple[bytes]]:
-    return lambda values: (values[place],)
 
 
 def _template(paths: Sequence[str]) -> Iterator[str]:
