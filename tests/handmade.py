@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from spsetl import schema
 from spsetl.hours import OfficeHours
-from spsetl.simulator.dice import Dice
+from spsetl.simulator.spec import Dice
 from spsetl.warehouse.marts import build_marts
 from spsetl.warehouse.work import WorkDatabase
 

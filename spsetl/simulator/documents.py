@@ -1,19 +1,18 @@
-"""A session's document, as `GET /api/audit/sessions/<key>` answers it ("Audited sessions", Response)."""
+"""A session's document, as its own address answers it ("Audited sessions", Response), and its fields."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 from urllib.parse import quote
 
 from spsetl.simulator import vocabulary as words
-from spsetl.simulator.dice import Dice, spread
-from spsetl.simulator.facts import Facts, facts_of
+from spsetl.simulator.messages import SESSIONS_PATH
 from spsetl.simulator.policies import connection_key, connection_name
-from spsetl.simulator.sessions import ARCHIVED, INDEXED, PROGRESS, RESCORED, SCORED, Session
-from spsetl.simulator.spec import WorldSpec
+from spsetl.simulator.sessions import ARCHIVED, INDEXED, PROGRESS, RESCORED, SCORED, Facts, Session, facts_of
+from spsetl.simulator.spec import Dice, WorldSpec, spread
 from spsetl.simulator.times import DAY, HOUR, MINUTE, SECOND, iso, to_datetime
 
 Document = dict[str, Any]
 
-SESSIONS_PATH = "/api/audit/sessions"
 INDEX_STATUS = (
     "CHANNEL_OPEN", "NOT_INDEXED", "INDEXING_IN_PROGRESS", "INDEXED", "INDEXING_NOT_REQUIRED", "INDEXING_FAILED",
     "NO_TRAIL",
@@ -23,6 +22,100 @@ NOT_DISPLAYED = ("alerts", "channels", "events", "hidden", "indexing", "phantom"
 _OFFSET_MINUTES = 300
 _ACCOUNT_COUNTS = spread((1, 88), (2, 8), (0, 4))
 _SIMILAR_COUNTS = spread((0, 9), (2, 1))
+
+DATES: Final = frozenset({
+    "start_time", "end_time", "creation_time", "recording.archive.date", "recording.audit_trail.archive.date",
+    "log.syslog_time", "vault.auto_approved", "vault.available", "vault.created.timestamp", "vault.expired",
+})  # fmt: skip
+_NUMBERS: Final = frozenset({
+    "duration", "revision", "client.port", "server.port", "recording.server_local.port", "recording.target.port",
+    "recording.content_reference_id", "analytics.score.aggregated", "carbon_grams", "ticketing.approver.level",
+    "ticketing.ids", "record_id", "channels_id",
+})  # fmt: skip
+BOOLEANS: Final = frozenset({
+    "active", "hidden", "phantom", "recording.archived", "recording.command_extracted",
+    "recording.has_accepted_channel", "recording.window_title_extracted", "analytics.scripted",
+    "vault.is_emergency", "vault.offline_workflow",
+})  # fmt: skip
+_TEXTS: Final = frozenset({
+    "origin", "protocol", "verdict", "node_id", "trail_download_link", "client.ip", "client.name", "server.id",
+    "server.ip", "server.name", "user.id", "user.name", "user.name_domain", "user.gateway_username",
+    "user.gateway_username_domain", "user.server_username", "user.server_username_domain", "recording.auth_method",
+    "recording.archive.path", "recording.archive.policy", "recording.archive.server",
+    "recording.audit_trail.archive.path", "recording.audit_trail.archive.policy",
+    "recording.audit_trail.archive.server", "recording.channel_policy", "recording.connection_policy",
+    "recording.connection_policy_id", "recording.deny_reason", "recording.index_status", "recording.network_id",
+    "recording.server_local.ip", "recording.server_local.name", "recording.session_id", "recording.target.ip",
+    "recording.target.name", "recording.verdict", "recording.codec", "log.adapter_name", "log.auth_method",
+    "analytics.interesting_events", "analytics.similar_sessions", "analytics.tags", "analytics.bucketed_duration",
+    "analytics.bucketed_starting_hour", "vault.access_request_type", "vault.account_id", "vault.account_name",
+    "vault.appliance_id", "vault.appliance_name", "vault.asset_partition_id", "vault.asset_partition_name",
+    "vault.broker_id", "vault.created.user.client_ip_address", "vault.created.user.user_display_name",
+    "vault.created.user.user_id", "vault.created.user.user_name", "vault.system_id", "vault.system_name", "labels",
+    "ticketing.approver.name",
+})  # fmt: skip
+_SCORES: Final = "analytics.score.details."
+# Bare names of the guides' older chapters ("Searching in the session database").
+_BARE: Final = {
+    "name": "user.name",
+    "server_username": "user.server_username",
+    "gateway_username": "user.gateway_username",
+    "port": "server.port",
+    "score": "analytics.score.aggregated",
+    "session_key": "key",
+    **{name: f"recording.{name}" for name in ("archived", "auth_method", "channel_policy", "connection_policy",
+        "connection_policy_id", "content_reference_id", "index_status", "network_id", "session_id")},
+}  # fmt: skip
+_MOVED: Final = {
+    "recording.gateway_username": "user.gateway_username",
+    "recording.server_username": "user.server_username",
+}
+
+
+def canonical(path: str) -> str:
+    """The current spelling of a field."""
+    path = _BARE.get(path, path)
+    if path.startswith("psm."):
+        path = "recording." + path.removeprefix("psm.")
+    if path.startswith(("target.", "server_local.")):
+        path = "recording." + path
+    if path.endswith(".address"):
+        path = path.removesuffix("address") + "ip"
+    return _MOVED.get(path, path)
+
+
+def is_known(path: str) -> bool:
+    """True for a field that some session can have."""
+    return path in _TEXTS or path in BOOLEANS or path in DATES or is_number(path)
+
+
+def is_number(path: str) -> bool:
+    """True for a field whose values are numbers."""
+    return path in _NUMBERS or path.startswith(_SCORES)
+
+
+def is_address(path: str) -> bool:
+    """True for a field whose values are IP addresses."""
+    return path.endswith((".ip", ".client_ip_address"))
+
+
+def value_at(document: dict[str, Any], path: str, missing: Any = None) -> Any:
+    """The value at a dotted path; `missing` where there is none."""
+    place: Any = document
+    for name in path.split("."):
+        if not isinstance(place, dict) or name not in place:
+            return missing
+        place = place[name]
+    return place
+
+
+def scalars(value: Any) -> Iterator[Any]:
+    """All scalars below a value, except null."""
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from scalars(inner)
+    elif value is not None:
+        yield value
 
 
 def href(key: str) -> str:
@@ -36,11 +129,10 @@ def index_status(session: Session, facts: Facts) -> str:
         if path == "recording.index_status":
             return INDEX_STATUS[value] if isinstance(value, int) else str(value)
     if session.end is None:
-        return INDEX_STATUS[0]
-    if facts.fate in {"INDEXED", "INDEXING_FAILED"}:
-        waiting = INDEX_STATUS[2] if session.has(PROGRESS) else INDEX_STATUS[1]
-        return facts.fate if session.has(INDEXED) else waiting
-    return facts.fate
+        return "CHANNEL_OPEN"
+    if facts.fate not in {"INDEXED", "INDEXING_FAILED"} or session.has(INDEXED):
+        return facts.fate
+    return "INDEXING_IN_PROGRESS" if session.has(PROGRESS) else "NOT_INDEXED"
 
 
 def document_of(spec: WorldSpec, session: Session) -> Document:
@@ -54,11 +146,8 @@ def document_of(spec: WorldSpec, session: Session) -> Document:
     if session.has(SCORED):
         body["analytics"] = _analytics(session, facts, Dice(spec.seed, "analytics", session.number))
     if facts.origin == "LOG":
-        body["log"] = {
-            "adapter_name": dice.pick(("sshd", "winlogon")),
-            "auth_method": dice.pick(words.AUTH_METHODS),
-            "syslog_time": iso(session.start + 200),
-        }
+        adapter, method = dice.pick(("sshd", "winlogon")), dice.pick(words.AUTH_METHODS)
+        body["log"] = {"adapter_name": adapter, "auth_method": method, "syslog_time": iso(session.start + 200)}
     if facts.origin == "VAULT":
         body["vault"] = _vault(session, facts, dice)
     if facts.part == "unknown fields" or dice.share(spec.unknown_fields):
@@ -71,13 +160,11 @@ def document_of(spec: WorldSpec, session: Session) -> Document:
 def set_path(document: Document, path: str, value: Any) -> None:
     """Puts a value at a dotted path, making the objects on the way."""
     *parents, last = path.split(".")
-    place = document
     for name in parents:
-        inner = place.get(name)
-        if not isinstance(inner, dict):
-            inner = place[name] = {}
-        place = inner
-    place[last] = value
+        if not isinstance(document.get(name), dict):
+            document[name] = {}
+        document = document[name]
+    document[last] = value
 
 
 def _outline(spec: WorldSpec, session: Session, facts: Facts, dice: Dice) -> Document:
@@ -109,17 +196,12 @@ def _outline(spec: WorldSpec, session: Session, facts: Facts, dice: Dice) -> Doc
     }
     # Every number is drawn whatever the session's state: else a change would shift all that is drawn after it.
     way = dice.below(3)
-    if end is None:
-        _set_duration_of_active(body, session, way)
-    return body
-
-
-def _set_duration_of_active(body: Document, session: Session, way: int) -> None:
-    """A computed value: null, absent or as it was when the record was made."""
-    if way == 0:
+    # The duration of an active session is null, absent or as it was when the record was made.
+    if end is None and way == 0:
         del body["duration"]
-    elif way == 1:
+    elif end is None and way == 1:
         body["duration"] = (session.created - session.start) // SECOND
+    return body
 
 
 def _endpoint(ip: str, name: str, port: int) -> Document:
@@ -134,18 +216,15 @@ def _server(facts: Facts) -> Document:
 
 
 def _user(spec: WorldSpec, facts: Facts, dice: Dice) -> Document:
-    accounts = [dice.pick(words.ACCOUNTS), dice.pick(words.ACCOUNTS), facts.user]
-    count = dice.pick(_ACCOUNT_COUNTS)
+    accounts = [dice.pick(words.ACCOUNTS), dice.pick(words.ACCOUNTS), facts.user][: dice.pick(_ACCOUNT_COUNTS)]
     scalar = facts.part == "scalar" or dice.share(spec.scalar_server_username)
     domain = dice.pick((None, *words.DOMAINS))
     user: Document = {"id": facts.user, "name": facts.user}
     if dice.share(0.5):
         user |= {"gateway_username": facts.user, "gateway_username_domain": domain, "name_domain": domain}
-    accounts = ["root", "admin"] if facts.part == "two accounts" else accounts[:count]
-    if scalar:
-        user["server_username"] = accounts[0] if accounts else None
-    else:
-        user["server_username"] = accounts
+    if facts.part == "two accounts":
+        accounts = ["root", "admin"]
+    user["server_username"] = next(iter(accounts), None) if scalar else accounts
     if facts.protocol == "RDP":
         user["server_username_domain"] = dice.pick(words.DOMAINS)
     return user
@@ -197,11 +276,8 @@ def _add_trail(recording: Document, session: Session, *, elsewhere: bool) -> Non
 
 
 def _analytics(session: Session, facts: Facts, dice: Dice) -> Document:
-    score = dice.below(101)
-    if session.has(RESCORED):
-        score = dice.below(101)
-    else:
-        dice.draw()
+    first, second = dice.below(101), dice.below(101)
+    score = second if session.has(RESCORED) else first
     details = {name: {"score": round(dice.below(1001) / 10, 1)} for name in words.ALGORITHMS if dice.share(0.5)}
     events = dict.fromkeys(dice.pick(words.INTERESTING) for _ in range(dice.below(4)))
     scripted = dice.share(0.05)
@@ -251,10 +327,8 @@ def _vault(session: Session, facts: Facts, dice: Dice) -> Document:
 
 def _add_unknown(body: Document, dice: Dice) -> None:
     """Fields that no document names: a nested object, a list of scalars, a scalar."""
-    body["ticketing"] = {
-        "approver": {"name": dice.pick(words.USERS), "level": dice.below(4)},
-        "ids": [dice.below(9999)],
-    }
+    approver = {"name": dice.pick(words.USERS), "level": dice.below(4)}
+    body["ticketing"] = {"approver": approver, "ids": [dice.below(9999)]}
     body["labels"] = [dice.pick(words.TAGS), "ünknown, label"]
     body["carbon_grams"] = dice.below(1000) / 8
     if "recording" in body:

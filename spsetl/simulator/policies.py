@@ -1,4 +1,4 @@
-"""The policies in the configuration of the simulated appliance ("SSH connections", "VNC settings policies", …).
+"""The policies in the configuration of the simulated appliance ("SSH connections", "Global … options", …).
 
 The connections are those that the world's sessions name. One settings policy changes each night, and one connection
 policy is there every other night.
@@ -8,6 +8,8 @@ from copy import deepcopy
 from typing import Any, Final
 
 from spsetl.simulator import vocabulary as words
+from spsetl.simulator.messages import CONFIGURATION_PATH, not_found, unauthorized
+from spsetl.simulator.quirks import Quirks
 
 Document = dict[str, Any]
 
@@ -15,19 +17,14 @@ KINDS: Final = ("connections", "channel_policies", "settings_policies")
 OPTIONS: Final = "options"
 # Days that the metadata of each protocol's sessions live; None: for ever.
 RETENTION_DAYS: Final[dict[str, int | None]] = {
-    "ssh": 365,
-    "rdp": 365,
-    "ica": 90,
-    "telnet": 90,
-    "vnc": None,
-    "http": 30,
-    "mssql": None,
-}
+    "ssh": 365, "rdp": 365, "ica": 90, "telnet": 90, "vnc": None, "http": 30, "mssql": None,
+}  # fmt: skip
 # What no copy must ever hold.
 SECRET: Final = "s3cret of a simulated appliance"  # noqa: S105 - stands in for one
 _CONNECTIONS: Final = 3
 _TIMEOUT: Final = 600
 _VISITOR: Final = ("ssh", "2f6d0b7c1e58a94d3c00")
+_BEFORE: Final = {"connections": "channel_policies", OPTIONS: "channel_policies", "settings_policies": OPTIONS}
 
 
 def connection_name(protocol: str, number: int) -> str:
@@ -80,15 +77,8 @@ def _connection(protocol: str, number: int) -> Document:
     return {
         "active": True,
         "name": connection_name(protocol, number),
-        "network": {
-            "clients": ["0.0.0.0/0"],
-            "ports": [port],
-            "targets": [f"10.110.100.{10 * number}/28"],
-        },
-        "policies": {
-            "channel_policy": _channel_key(protocol, number),
-            "settings_policy": f"-{port}1",
-        },
+        "network": {"clients": ["0.0.0.0/0"], "ports": [port], "targets": [f"10.110.100.{10 * number}/28"]},
+        "policies": {"channel_policy": _channel_key(protocol, number), "settings_policy": f"-{port}1"},
         "server_address": {"selection": "original"},
         "web_gateway": {"enabled": number == 0, "proxy": {"username": "gateway", "password": SECRET}},
     }
@@ -113,3 +103,51 @@ def _settings_policy(protocol: str, night: int) -> Document:
         "preconnect_channel_check": False,
         "timeout": _TIMEOUT + 60 * changes,
     }
+
+
+def configuration(path: str, policies: Policies, night: int, quirks: Quirks) -> Document:
+    """The answer for `/api/configuration/<protocol>/` with `options`, a kind of policies, or one policy below it."""
+    protocol, _, rest = path.removeprefix(CONFIGURATION_PATH).partition("/")
+    kind, slash, key = rest.rstrip("/").partition("/")
+    if protocol not in quirks.configured_protocols or (kind not in KINDS and (kind != OPTIONS or slash)):
+        raise not_found(path)
+    if not quirks.configuration_right or protocol in quirks.forbidden_protocols:
+        raise unauthorized(path)
+    parent = f"{CONFIGURATION_PATH}{protocol}"
+    here = f"{parent}/{kind}"
+    found = {item["key"]: item["body"] for item in policies.items(protocol, kind, night)}
+    if kind == OPTIONS:
+        body = found.get(OPTIONS) or _options(RETENTION_DAYS[protocol], quirks)
+        return {"body": body, "key": OPTIONS, "meta": _meta(here, parent, quirks)}
+    if not slash:
+        items = [{"body": body, "key": key, "meta": {"href": f"{here}/{key}"}} for key, body in found.items()]
+        return {"items": items, "meta": _meta(here, parent, quirks)}
+    if key not in found:
+        raise not_found(path)
+    return {"body": found[key], "key": key, "meta": _meta(f"{here}/{key}", here, quirks)}
+
+
+def _meta(here: str, parent: str, quirks: Quirks) -> Document:
+    """The guide's links lead from one end point of a protocol to another: they are no pages."""
+    place = here.rpartition("/")[2]
+    before = _BEFORE.get(place)
+    return {
+        "first": f"{parent}/channel_policies" if place in {*KINDS, OPTIONS} else here,
+        "href": here,
+        "last": here,
+        "next": None,
+        "parent": parent,
+        "previous": before and f"{parent}/{before}",
+        "remaining_seconds": int(quirks.login_seconds),
+        "transaction": "/api/transaction",
+    }
+
+
+def _options(days: int | None, quirks: Quirks) -> Document:
+    service = {"enabled": True, "log_level": 4}
+    if quirks.options_shape == "channel_database_cleanup":
+        cleanup = {"enabled": False} if days is None else {"enabled": True, "days": days}
+        return {"channel_database_cleanup": cleanup, "service": service}
+    cleanup = {"enabled": False} if days is None else {"enabled": True, "channel_database_cleanup_days": days}
+    timestamping = {"selection": "local", "signing_interval": 30}
+    return {"audit": {"cleanup": cleanup, "timestamping": timestamping}, "service": service}

@@ -3,69 +3,72 @@
 import re
 import socket
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from luqum import tree
+from luqum.exceptions import ParseError
+from luqum.thread import parse
 
-from spsetl.simulator.answers import ApiError, invalid_value
-from spsetl.simulator.fields import BOOLEANS, DATES, canonical, is_address, is_number, scalars
-from spsetl.simulator.lucene import field_of, parse_query, unescape, without_escaped, word_of
-from spsetl.simulator.ranges import Span, first_of, last_of, read_time, refuse_date_ranges, resolve_now, split_starts
-from spsetl.simulator.times import parse_time
+from spsetl.simulator.documents import BOOLEANS, DATES, canonical, is_address, is_number, scalars
+from spsetl.simulator.messages import ApiError, invalid_value
+from spsetl.simulator.quirks import Quirks
+from spsetl.simulator.times import NEVER, iso, moment_of, read_span
 
 # Gives the value of a field of one document; "*" gives the whole document.
 Getter = Callable[[str], Any]
 Predicate = Callable[[Getter], bool]
+Test = Callable[[Any], bool]
+# An end of a range, None where there is none, and whether it belongs to the range.
+_End = tuple[tree.Item | None, bool]
 
-_ANY = "*"
-_JOINTS = {tree.AndOperation: "AND", tree.OrOperation: "OR", tree.UnknownOperation: ""}
-_WILDCARDS = re.compile(r"\\(.)|([*?])", re.DOTALL)
+_ANY: Final = "*"
+_ALL_QUIRKS: Final = Quirks()
+_RANGES: Final = (tree.Range, tree.From, tree.To)
+_NOW: Final = re.compile(r'^("?[<>]?=?)now')
+_ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
+_WILDCARDS: Final = re.compile(r"\\(.)|([*?])", re.DOTALL)
+_JOINTS: Final = {tree.AndOperation: "AND", tree.OrOperation: "OR", tree.UnknownOperation: ""}
+_OPERATORS: Final = {"&&": "AND", "||": "OR", "!": "NOT "}
+# What is quoted or escaped is left alone. The operators have a second spelling, which the parser lacks. Of a range, the
+# ends that are bare and hold a colon are to be quoted.
+_WRITTEN: Final = re.compile(
+    r"""
+    "(?:\\.|[^"\\])*" | \\.
+    | (?<![^\s()])(?:&&|\|\|)(?=[\s()]) | !
+    | (?P<open>[\[{])\s*(?P<low>"[^"]*"|[^\s"]+)\s+TO\s+(?P<high>"[^"]*"|[^\s"\]}]+)\s*(?P<close>[\]}])
+    """,
+    re.DOTALL | re.VERBOSE,
+)
 
 
 class Query(NamedTuple):
-    """What an expression wants: a start_time within the span, and the rest; None if there is no more to look at."""
+    """What an expression wants: a start_time from `first` to `last`, and the rest; None if there is no more to look at.
 
-    starts: Span
+    Times in milliseconds, both included.
+    """
+
+    first: int
+    last: int
     rest: Predicate | None
 
 
-def read_query(
-    text: str,
-    *,
-    now: int | None = None,
-    date_ranges: bool = True,
-    bare_star: bool = True,
-    matching_all: bool = True,
-    bare_not: bool = True,
-) -> Query:
-    """An expression taken apart, for a list that is sorted by start_time; means the same as `compile_query`.
-
-    Raises:
-        ApiError: as `compile_query`; and 400 InvalidQuery for a range of dates where those are not taken.
-    """
-    root = parse_query(text)
-    if now is not None:
-        resolve_now(root, now)
-    if not date_ranges:
-        refuse_date_ranges(root)
-    _refuse_everything(root, bare_star=bare_star, matching_all=matching_all)
-    starts, others = split_starts(root)
-    if not bare_not and isinstance(root, tree.Not | tree.Prohibit):
-        return Query(starts, lambda _: False)
-    return Query(starts, _all([_predicate(node, _ANY) for node in others]) if others else None)
-
-
-def _refuse_everything(node: tree.Item, *, bare_star: bool, matching_all: bool) -> None:
-    """Refuses the spellings of every session that this appliance does not know."""
-    if isinstance(node, tree.SearchField):
-        if not matching_all and node.name == _ANY:
-            raise _unsupported(node)
-        return
-    if not bare_star and isinstance(node, tree.Word) and node.value == _ANY:
-        raise _unsupported(node)
-    for child in node.children:
-        _refuse_everything(child, bare_star=bare_star, matching_all=matching_all)
+def read_query(text: str, quirks: Quirks = _ALL_QUIRKS, *, now: int | None = None) -> Query:
+    """An expression taken apart, for a list that is sorted by start_time; means the same as `compile_query`."""
+    root = _parse(text)
+    for node, field in list(_nodes(root)):
+        if isinstance(node, tree.Term) and field in DATES and now is not None:
+            node.value = _NOW.sub(rf"\g<1>{iso(now)}||", node.value)
+        _refuse_unknown(node, field, quirks)
+    first, last, others = -NEVER, NEVER, []
+    for node in _conjuncts(root):
+        span = _start_span(node)
+        if span is None:
+            others.append(node)
+        else:
+            first, last = max(first, span[0]), min(last, span[1])
+    if not quirks.bare_not and isinstance(root, tree.Not | tree.Prohibit):
+        return Query(first, last, lambda _: False)
+    return Query(first, last, _all([_predicate(node, _ANY) for node in others]) if others else None)
 
 
 def compile_query(text: str) -> Predicate:
@@ -73,11 +76,123 @@ def compile_query(text: str) -> Predicate:
 
     Words match a whole value, whatever the case; words side by side are alternatives, as the guide's
     `protocol:(ssh rdp)` has it; operators join them as in Lucene's classic parser.
-
-    Raises:
-        ApiError: 400 InvalidQuery, or InvalidQueryValue for a value that does not fit its field.
     """
-    return _predicate(parse_query(text), _ANY)
+    return _predicate(_parse(text), _ANY)
+
+
+def _parse(text: str) -> tree.Item:
+    try:
+        root = parse(_WRITTEN.sub(_as_parser_has_it, text))
+    except ParseError as error:
+        raise ApiError(400, "InvalidQuery", "The requested filter is invalid.", {"q": str(error)}) from error
+    if root is None:
+        raise ApiError(400, "InvalidQuery", "The requested filter is empty.", {"q": text})
+    return root
+
+
+def _as_parser_has_it(found: re.Match[str]) -> str:
+    """Operators by name; a range with quotes, as the parser takes the colon of `+02:00` for that of a field."""
+    if found["open"] is None:
+        return _OPERATORS.get(found[0], found[0])
+    low, high = (f'"{end}"' if ":" in end and not end.startswith('"') else end for end in found.group("low", "high"))
+    return f"{found['open']}{low} TO {high}{found['close']}"
+
+
+def _nodes(node: tree.Item, field: str = "") -> Iterator[tuple[tree.Item, str]]:
+    """A node and all that is below it, each with the field that it is about."""
+    if isinstance(node, tree.SearchField):
+        field = _field_of(node)
+    yield node, field
+    for child in node.children:
+        yield from _nodes(child, field)
+
+
+def _refuse_unknown(node: tree.Item, field: str, quirks: Quirks) -> None:
+    """Refuses ranges of dates, and the spellings of every session, where this appliance does not know them."""
+    if not quirks.date_ranges and isinstance(node, _RANGES) and field in DATES:
+        raise ApiError(400, "InvalidQuery", "Ranges are available for integers only.", {"field": field})
+    if not quirks.matching_all and isinstance(node, tree.SearchField) and node.name == _ANY:
+        raise _unsupported(node)
+    if not quirks.bare_star and isinstance(node, tree.Word) and node.value == _ANY and not field:
+        raise _unsupported(node)
+
+
+def _unsupported(node: tree.Item) -> ApiError:
+    return ApiError(400, "InvalidQuery", "The requested filter is not supported.", {"q": str(node).strip()})
+
+
+def _field_of(node: tree.SearchField) -> str:
+    return canonical(_unescape(node.name))
+
+
+def _unescape(text: str) -> str:
+    return _ESCAPED.sub(r"\1", text)
+
+
+def _word_of(node: tree.Item) -> str:
+    """The word or phrase that a node stands for."""
+    if isinstance(node, tree.Prohibit):
+        return "-" + _word_of(node.a)
+    if not isinstance(node, tree.Term):
+        raise ApiError(400, "InvalidQuery", "A word is expected.", {"q": str(node).strip()})
+    return _unescape(node.value[1:-1] if isinstance(node, tree.Phrase) else node.value)
+
+
+# What can be cut off a list that is sorted by start_time
+
+
+def _conjuncts(node: tree.Item) -> Iterator[tree.Item]:
+    """The parts that must hold together."""
+    if isinstance(node, tree.Group):
+        yield from _conjuncts(node.expr)
+    elif isinstance(node, tree.AndOperation):
+        for child in node.children:
+            yield from _conjuncts(child)
+    else:
+        yield node
+
+
+def _start_span(node: tree.Item) -> tuple[int, int] | None:
+    """The milliseconds that a range of start_time spans; None for another node."""
+    if not isinstance(node, tree.SearchField) or _field_of(node) != "start_time":
+        return None
+    inner = node.expr
+    while isinstance(inner, tree.FieldGroup):
+        inner = inner.expr
+    if not isinstance(inner, _RANGES):
+        return None
+    low, high = _ends(inner)
+    return _date_end(low, "start_time", is_low=True), _date_end(high, "start_time", is_low=False)
+
+
+def _ends(node: tree.Item) -> tuple[_End, _End]:
+    if isinstance(node, tree.Range):
+        return (node.low, node.include_low), (node.high, node.include_high)
+    open_end: _End = (None, True)
+    given: _End = (node.a, node.include)
+    return (given, open_end) if isinstance(node, tree.From) else (open_end, given)
+
+
+def _date_end(end: _End, field: str, *, is_low: bool) -> int:
+    """The first or the last millisecond of a range. A day or a month is included, or excluded, as a whole."""
+    node, included = end
+    text = _ANY if node is None else _word_of(node)
+    if text == _ANY:
+        return -NEVER if is_low else NEVER
+    first, last = _span(text, field)
+    if is_low:
+        return first if included else last + 1
+    return last if included else first - 1
+
+
+def _span(text: str, field: str) -> tuple[int, int]:
+    try:
+        return read_span(text)
+    except ValueError as error:
+        raise invalid_value(field, text) from error
+
+
+# What must be asked of each session
 
 
 def _predicate(node: tree.Item, field: str) -> Predicate:
@@ -128,48 +243,27 @@ def _joined(node: tree.Item, field: str) -> Predicate:
 
 
 def _field(node: tree.Item, _: str) -> Predicate:
-    name = unescape(node.name)
-    if name == "_exists_":
-        return _exists(canonical(word_of(node.expr)))
-    if name == "_missing_":
-        found = _exists(canonical(word_of(node.expr)))
-        return lambda get: not found(get)
-    return _predicate(node.expr, field_of(node))
+    name = _unescape(node.name)
+    if name not in {"_exists_", "_missing_"}:
+        return _predicate(node.expr, _field_of(node))
+    exists = _exists(canonical(_word_of(node.expr)))
+    return exists if name == "_exists_" else lambda get: not exists(get)
 
 
 def _exists(field: str) -> Predicate:
     return lambda get: next(scalars(get(field)), None) is not None
 
 
-def _phrase(node: tree.Item, field: str) -> Predicate:
-    return _matching(_equals(word_of(node), field), field)
-
-
-def _range(node: tree.Item, field: str) -> Predicate:
-    low = _bound(node.low, field, is_low=True, included=node.include_low)
-    high = _bound(node.high, field, is_low=False, included=node.include_high)
-    return _matching(lambda value: low(value) and high(value), field)
-
-
-def _open_range(node: tree.Item, field: str) -> Predicate:
-    bound = _bound(node.a, field, is_low=isinstance(node, tree.From), included=node.include)
-    return _matching(bound, field)
-
-
-def _unsupported(node: tree.Item) -> ApiError:
-    return ApiError(400, "InvalidQuery", "The requested filter is not supported.", {"q": str(node).strip()})
-
-
-def _matching(test: Callable[[Any], bool], field: str) -> Predicate:
+def _matching(test: Test, field: str) -> Predicate:
     return lambda get: any(test(value) for value in scalars(get(field)))
 
 
 def _word(node: tree.Item, field: str) -> Predicate:
-    if node.value == "*":
+    if node.value == _ANY:
         return _exists(field)
-    plain = without_escaped(node.value)
-    if "*" not in plain and "?" not in plain:
-        return _matching(_equals(word_of(node), field), field)
+    plain = _ESCAPED.sub("", node.value)
+    if isinstance(node, tree.Phrase) or not {"*", "?"} & set(plain):
+        return _matching(_equals(_word_of(node), field), field)
     pattern = _pattern(node.value)
     return _matching(lambda value: pattern.fullmatch(_written(value)) is not None, field)
 
@@ -189,10 +283,10 @@ def _written(value: Any) -> str:
     return str(value).casefold()
 
 
-def _equals(text: str, field: str) -> Callable[[Any], bool]:
+def _equals(text: str, field: str) -> Test:
     if field in DATES:
-        wanted = read_time(text, field)
-        return lambda value: wanted.first <= _moment(value) <= wanted.last
+        start, end = _span(text, field)
+        return lambda value: start <= moment_of(value) <= end
     if is_number(field):
         number = _number(text, field)
         return lambda value: _as_number(value) == number
@@ -229,14 +323,19 @@ def _address(value: Any) -> int:
     return int.from_bytes(packed if is_ipv6 else b"\0" * 10 + b"\xff" * 2 + packed)
 
 
-def _bound(node: tree.Item, field: str, *, is_low: bool, included: bool) -> Callable[[Any], bool]:
-    """One end of a range."""
-    text = word_of(node)
-    if text == "*":
+def _range(node: tree.Item, field: str) -> Predicate:
+    low, high = _ends(node)
+    bounds = [_bound(end, field, is_low=end is low) for end in (low, high) if end[0] is not None]
+    return _matching(lambda value: all(bound(value) for bound in bounds), field)
+
+
+def _bound(end: _End, field: str, *, is_low: bool) -> Test:
+    node, included = end
+    text = _word_of(node)
+    if text == _ANY:
         return lambda _: True
     if field in DATES:
-        end = (first_of if is_low else last_of)(node, field, included=included)
-        return _ordered(_moment, end, is_low=is_low, included=True)
+        return _ordered(moment_of, _date_end(end, field, is_low=is_low), is_low=is_low, included=True)
     if is_number(field):
         return _ordered(_as_number, _number(text, field), is_low=is_low, included=included)
     if is_address(field):
@@ -247,15 +346,10 @@ def _bound(node: tree.Item, field: str, *, is_low: bool, included: bool) -> Call
     return _ordered(_written, text.casefold(), is_low=is_low, included=included)
 
 
-def _ordered(read: Callable[[Any], Any], limit: Any, *, is_low: bool, included: bool) -> Callable[[Any], bool]:
+def _ordered(read: Callable[[Any], Any], limit: Any, *, is_low: bool, included: bool) -> Test:
     if is_low:
         return (lambda value: read(value) >= limit) if included else (lambda value: read(value) > limit)
     return (lambda value: read(value) <= limit) if included else (lambda value: read(value) < limit)
-
-
-@lru_cache(maxsize=65_536)
-def _moment(value: str | int) -> int:
-    return parse_time(str(value)).ms
 
 
 def _number(text: str, field: str) -> float:
@@ -279,8 +373,6 @@ _BUILDERS: Final[tuple[tuple[Any, Callable[[tree.Item, str], Predicate]], ...]] 
     (tree.Not | tree.Prohibit, _not),
     (tree.Plus, lambda node, field: _predicate(node.a, field)),
     (tree.AndOperation | tree.OrOperation | tree.UnknownOperation, _joined),
-    (tree.Phrase, _phrase),
-    (tree.Word, _word),
-    (tree.Range, _range),
-    (tree.From | tree.To, _open_range),
+    (tree.Word | tree.Phrase, _word),
+    (_RANGES, _range),
 )

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from spsetl.simulator.dice import spread
+from spsetl.simulator.spec import spread
 
 ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 KEY_ALPHABET: Final = ALPHABET + "_-"

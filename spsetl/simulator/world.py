@@ -1,22 +1,20 @@
 """The sessions of a simulated appliance, as they are now, and the hooks that make them arrive, change and vanish."""
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any
 
-from spsetl.simulator.channels import channels_of
-from spsetl.simulator.displayed import Displayed, Displays
+from spsetl.simulator.details import alerts_of, channels_of, downloads_of, events_of, has_trail, indexing_of
 from spsetl.simulator.documents import Document, document_of
 from spsetl.simulator.policies import Policies
-from spsetl.simulator.records import alerts_of, events_of
-from spsetl.simulator.sessions import Births, Calendar, Download, Session, passed_at
+from spsetl.simulator.rendering import Displays
+from spsetl.simulator.sessions import Births, Download, Session
 from spsetl.simulator.spec import WorldSpec
 from spsetl.simulator.times import DAY, HOUR, parse_time, to_datetime, to_ms
-from spsetl.simulator.trails import downloads_of, has_trail, indexing_of
 
-TIMES = ("start_time", "end_time", "creation_time")
+_TIMES = ("start_time", "end_time", "creation_time")
 _BURST_HOUR = 10
 _LATE_DAYS = 10
 _LATE_NIGHTS = 2
@@ -26,7 +24,8 @@ class World:
     """Everything that the appliance knows, made from the spec alone; the tests' ground truth.
 
     Another process that builds the world from the same spec, and lets the same nights pass, has the very same one.
-    All methods may be called from any thread, also while a simulator serves the world.
+    All methods may be called from any thread, also while a simulator serves the world. Those that take the key of a
+    session raise KeyError unless one of that key is visible.
     """
 
     def __init__(self, spec: WorldSpec | None = None) -> None:
@@ -34,14 +33,13 @@ class World:
         self.lock = threading.RLock()
         self.changes = 0
         self.policies = Policies()
-        self._now = to_ms(self.spec.now)
+        self.now_ms = to_ms(self.spec.now)
+        self.displays = Displays(self.spec)
         self._sessions: dict[str, Session] = {}
         self._pending: dict[str, Session] = {}
         self._twins: list[Session] = []
         self._next_number = 0
         self._sorted: list[Session] | None = None
-        self._displays = Displays()
-        self._displayed: dict[int, tuple[int, Displayed]] = {}
         self._populate()
 
     # What the world holds
@@ -49,12 +47,12 @@ class World:
     @property
     def now(self) -> datetime:
         """The world's time (UTC)."""
-        return to_datetime(self._now)
+        return to_datetime(self.now_ms)
 
     @property
-    def now_ms(self) -> int:
-        """The world's time in milliseconds since 1970."""
-        return self._now
+    def night(self) -> int:
+        """How many nights have passed."""
+        return (self.now_ms - to_ms(self.spec.now)) // DAY
 
     def __len__(self) -> int:
         """How many sessions are visible."""
@@ -77,11 +75,7 @@ class World:
         return list(self._pending)
 
     def session(self, key: str) -> Document:
-        """`{"key", "body"}`: the full document as it is now, ISO times, current spelling.
-
-        Raises:
-            KeyError: no such session is visible.
-        """
+        """`{"key", "body"}`: the full document as it is now, ISO times, current spelling."""
         return {"key": key, "body": document_of(self.spec, self.find(key))}
 
     def channels(self, key: str) -> list[Document]:
@@ -109,34 +103,30 @@ class World:
     def advance(self, by: timedelta) -> None:
         """Lets time pass: sessions close, are indexed, scored and archived, late ones become visible."""
         with self.lock:
-            self._now += by // timedelta(milliseconds=1)
+            self.now_ms += by // timedelta(milliseconds=1)
             for session in list(self._sessions.values()):
-                later = session.at(self._now)
+                later = session.at(self.now_ms)
                 if later is not session:
                     self.put(later)
-            for session in [late for late in self._pending.values() if late.created <= self._now]:
+            for session in [late for late in self._pending.values() if late.created <= self.now_ms]:
                 del self._pending[session.key]
-                self.put(session.at(self._now))
+                self.put(session.at(self.now_ms))
 
     def advance_night(self) -> None:
         """A day passes; a day's worth of sessions is added; the clean-up deletes the oldest few. Deterministic."""
         with self.lock:
-            before = self._now
+            before = self.now_ms
             self.advance(timedelta(days=1))
-            self._add_between(before, self._now)
+            self._add_between(before, self.now_ms)
             oldest = max(1, round(self.spec.per_day * self.spec.deleted_per_night))
             for session in self.by_start()[:oldest]:
                 self.delete(session.key)
 
     def delete(self, key: str) -> None:
-        """Makes a session vanish.
-
-        Raises:
-            KeyError: no such session is visible.
-        """
+        """Makes a session vanish."""
         with self.lock:
             session = self._sessions.pop(key)
-            self._displayed.pop(session.number, None)
+            self.displays.forget(session.number)
             self._touch()
 
     def add(self, key: str | None = None, fields: Mapping[str, Any] | None = None, **more: Any) -> str:
@@ -151,11 +141,7 @@ class World:
         return self._arrive([None] * count, _by_path(fields, more))
 
     def list_twice(self, key: str, start_time: datetime | str) -> None:
-        """Lists and counts a session a second time, as of another start_time; one index too many still has it.
-
-        Raises:
-            KeyError: no such session is visible.
-        """
+        """Lists and counts a session a second time, as of another start_time; one index too many still has it."""
         with self.lock:
             twin = self.find(key)._replace(number=self._take_numbers(1)[0])
             self._twins.append(self._changed(twin, {"start_time": start_time}))
@@ -165,9 +151,6 @@ class World:
         """Gives a session so many events in place of its own, whatever its index status; the revision grows.
 
         Their times grow, 20 ms apart on the average, also beyond the session's end.
-
-        Raises:
-            KeyError: no such session is visible.
         """
         with self.lock:
             session = self.find(key)
@@ -179,14 +162,13 @@ class World:
         """Somebody downloads a session's recording, now. The revision stays: who waits for it to grow misses this.
 
         Raises:
-            KeyError: no such session is visible.
-            ValueError: it has no recording.
+            ValueError: the session has no recording.
         """
         with self.lock:
             session = self.find(key)
             if not has_trail(self.spec, session):
                 raise ValueError(f"session {key} has no recording to download")
-            new = Download(self._now, username, ip_address, from_api)
+            new = Download(self.now_ms, username, ip_address, from_api)
             self.put(session._replace(downloads=(*session.downloads, new)))
 
     def change(self, key: str, fields: Mapping[str, Any] | None = None, *, revision: bool = True, **more: Any) -> None:
@@ -195,9 +177,6 @@ class World:
         start_time, end_time and creation_time take a datetime, a text or None (end_time: active again). A new
         start_time takes the end with it, and both take what comes later: indexing, scores, archiving.
         A change of recording.index_status rules which events can be read, too.
-
-        Raises:
-            KeyError: no such session is visible.
         """
         with self.lock:
             old = self.find(key)
@@ -208,11 +187,7 @@ class World:
     # What the appliance asks of it
 
     def find(self, key: str) -> Session:
-        """The visible session of that key.
-
-        Raises:
-            KeyError: there is none.
-        """
+        """The visible session of that key."""
         return self._sessions[key]
 
     def by_start(self) -> list[Session]:
@@ -222,52 +197,42 @@ class World:
                 self._sorted = sorted([*self._sessions.values(), *self._twins], key=attrgetter("start", "number"))
             return self._sorted
 
-    def displayed(self, session: Session) -> Displayed:
-        """What a list shows of the session; kept until the session changes."""
-        known = self._displayed.get(session.number)
-        if known is not None and known[0] == session.version:
-            return known[1]
-        shown = self._displays.display(session.key, document_of(self.spec, session))
-        self._displayed[session.number] = session.version, shown
-        return shown
-
     def put(self, session: Session) -> None:
         """Adds a session or replaces its earlier version."""
         old = self._sessions.get(session.key)
         self._touch()
         self._sessions[session.key] = session._replace(version=self.changes)
         if old is not None and old.number != session.number:
-            self._displayed.pop(old.number, None)
+            self.displays.forget(old.number)
 
-    def _arrive(self, keys: Iterable[str | None], fields: Mapping[str, Any]) -> list[str]:
+    def _arrive(self, keys: Sequence[str | None], fields: Mapping[str, Any]) -> list[str]:
         with self.lock:
-            births = Births(self.spec, Calendar(self._now - HOUR, self._now), self._now)
-            arrived = [self._born(births, key, fields) for key in keys]
+            births = Births(self.spec, self.now_ms - HOUR, self.now_ms)
+            born = [births.visible(number) for number in self._take_numbers(len(keys))]
+            arrived = [
+                self._changed(session._replace(key=key or session.key), fields)
+                for session, key in zip(born, keys, strict=True)
+            ]
             for session in arrived:
-                if session.created > self._now:
+                if session.created > self.now_ms:
                     self._pending[session.key] = session
                 else:
                     self.put(session)
             return [session.key for session in arrived]
-
-    def _born(self, births: Births, key: str | None, fields: Mapping[str, Any]) -> Session:
-        session = births.visible(self._take_numbers(1)[0])
-        return self._changed(session._replace(key=key or session.key), fields)
 
     def _touch(self) -> None:
         self.changes += 1
         self._sorted = None
 
     def _changed(self, session: Session, fields: Mapping[str, Any]) -> Session:
-        others = [(path, value) for path, value in fields.items() if path not in TIMES]
+        others = [(path, value) for path, value in fields.items() if path not in _TIMES]
         if "start_time" in fields:
             session = session.moved(_moment(fields["start_time"]))
         if "creation_time" in fields:
             session = session._replace(created=_moment(fields["creation_time"]))
         if "end_time" in fields:
             session = session.ended(None if fields["end_time"] is None else _moment(fields["end_time"]))
-        passed = passed_at(session.milestones, self._now)
-        return session._replace(overrides=(*session.overrides, *others), passed=passed)
+        return session._replace(overrides=(*session.overrides, *others)).at(self.now_ms)
 
     def _take_numbers(self, count: int) -> range:
         first = self._next_number
@@ -275,16 +240,15 @@ class World:
         return range(first, first + count)
 
     def _populate(self) -> None:
-        calendar = Calendar(self._now - self.spec.days * DAY, self._now)
-        births = Births(self.spec, calendar, self._now)
-        self._fill(births.visible(number) for number in self._take_numbers(self.spec.sessions))
-        middle = (self._now - self.spec.days * DAY // 2) // DAY * DAY + _BURST_HOUR * HOUR
-        self._fill(births.burst(number, middle) for number in self._take_numbers(self.spec.burst))
-        recent = Calendar(self._now - min(self.spec.days, _LATE_DAYS) * DAY, self._now)
-        self._await(Births(self.spec, recent, self._now))
+        births = Births(self.spec, self.now_ms - self.spec.days * DAY, self.now_ms)
+        first = [births.visible(number) for number in self._take_numbers(self.spec.sessions)]
+        middle = (self.now_ms - self.spec.days * DAY // 2) // DAY * DAY + _BURST_HOUR * HOUR
+        burst = [births.visible(number, middle) for number in self._take_numbers(self.spec.burst)]
+        self._sessions.update((session.key, session) for session in (*first, *burst))
+        self._await(Births(self.spec, self.now_ms - min(self.spec.days, _LATE_DAYS) * DAY, self.now_ms))
 
     def _add_between(self, first: int, last: int) -> None:
-        births = Births(self.spec, Calendar(first, last), last)
+        births = Births(self.spec, first, last)
         late = self._late_per_day()
         for number in self._take_numbers(max(1, self.spec.per_day - late)):
             self.put(births.visible(number))
@@ -298,9 +262,6 @@ class World:
         for number in self._take_numbers(self._late_per_day()):
             session = births.late(number, nights=1 + number % _LATE_NIGHTS)
             self._pending[session.key] = session
-
-    def _fill(self, sessions: Iterable[Session]) -> None:
-        self._sessions.update((session.key, session) for session in sessions)
 
 
 def _by_path(fields: Mapping[str, Any] | None, more: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from spsetl.errors import NotFoundError, RateLimitError, SettingsError, Unavaila
 from spsetl.hours import QuietHours
 from spsetl.settings.access import Access
 from spsetl.simulator import Fault, Simulator
-from spsetl.simulator.http import Application
+from spsetl.simulator.server import Application
 from tests.appliances import SECRET, TRIES, Connect, Start, ask
 
 pytestmark = pytest.mark.usefixtures("without_sleeps")

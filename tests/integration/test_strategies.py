@@ -97,7 +97,7 @@ def test_slow_loading_does_not_starve_a_snapshot(tmp_path: Path, monkeypatch: py
 def hold_snapshot(simulator: Simulator) -> None:
     """Another program takes the appliance's only snapshot."""
     quirks = simulator.quirks
-    simulator._appliance.snapshots.open(("somebody", "192.0.2.1", "else"))
+    simulator.snapshots.open(("somebody", "192.0.2.1", "else"))
     assert quirks.snapshots
 
 

@@ -10,8 +10,7 @@ import pytest
 from spsetl.cli import run
 from spsetl.errors import BadAnswerError, NotFoundError, RightsError, StorageError, UnavailableError, UsageError
 from spsetl.simulator import Fault, Simulator
-from spsetl.simulator.recordings import recording_of
-from spsetl.simulator.trails import has_trail
+from spsetl.simulator.details import has_trail, recording_of
 from spsetl.sync.trail import FetchedTrail, fetch_trail
 from tests.appliances import TRIES, Start
 from tests.syncing import settings_for
@@ -94,7 +93,7 @@ def test_a_recording_that_has_changed_begins_anew(start_appliance: Start, tmp_pa
 
     simulator.on_request = change
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("spsetl.simulator.recordings.recording_of", lambda _spec, session, _form: trails[session.key])
+        patch.setattr("spsetl.simulator.appliance.recording_of", lambda _spec, session, _form: trails[session.key])
         fetch(simulator, tmp_path, first)
 
     assert (tmp_path / "trail").read_bytes() == trails[first]

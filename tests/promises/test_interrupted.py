@@ -193,7 +193,7 @@ def test_an_earlier_run_of_this_copy_is_no_other_program(tmp_path: Path) -> None
         sync(simulator, tmp_path, details="none")
         again = sync(simulator, tmp_path, details="none")
         simulator.advance_clock(1000)
-        simulator._appliance.snapshots.open(("somebody", "192.0.2.1", "else"))
+        simulator.snapshots.open(("somebody", "192.0.2.1", "else"))
         third = sync(simulator, tmp_path, details="none")
     [said] = again.warnings
     assert "an earlier run of this copy" in said

@@ -14,9 +14,8 @@ from spsetl.appliance.client import Client
 from spsetl.appliance.probe import probe
 from spsetl.extract.counts import count_all, count_window, fetch_daily_counts
 from spsetl.simulator import Quirks, World, WorldSpec
-from spsetl.simulator.appliance import Appliance, Request
-from spsetl.simulator.logins import Credentials
-from spsetl.simulator.request import classify
+from spsetl.simulator.appliance import Appliance
+from spsetl.simulator.messages import Request, classify
 from spsetl.window import EPOCH, Window
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -29,7 +28,7 @@ class Direct:
     """A client that asks a simulated appliance without a network between them."""
 
     def __init__(self, world: World, quirks: Quirks) -> None:
-        self._appliance = Appliance(world, quirks, Credentials("audit", "secret"))
+        self._appliance = Appliance(world, quirks, "audit", "secret")
         basic = b"Basic " + base64.b64encode(b"audit:secret")
         welcome = self._appliance.answer(Request("authentication", "", {}, {b"authorization": basic}))
         self._headers = {b"cookie": welcome.headers[0][1].partition(";")[0].encode()}

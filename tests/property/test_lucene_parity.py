@@ -14,7 +14,7 @@ from spsetl.analysis.reader import Warehouse, open_warehouse
 from spsetl.cli import run
 from spsetl.schema import LIST_FIELDS
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
-from spsetl.simulator.fields import canonical, scalars
+from spsetl.simulator.documents import canonical, scalars
 from spsetl.simulator.search import Filter, Search
 from tests.browser import SESSIONS, Browser
 from tests.statistics_oracle import histogram_of
@@ -126,7 +126,7 @@ def values_of(world: World) -> dict[str, list[str]]:
     search = Search(world, Quirks())
     found = {}
     for field in (*TEXTS, *ADDRESSES, *NUMBERS, *TIMES):
-        values = (search.value(session, canonical(field)) for session in search.everything())
+        values = (search.value(session, canonical(field)) for session in search.world.by_start())
         found[field] = sorted({str(scalar) for value in values for scalar in scalars(value)}) or ["nothing"]
     return found
 

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from spsetl.analysis.reader import Warehouse, open_warehouse
 from spsetl.settings import load_settings
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
-from spsetl.simulator.histogram import count_bins
 from spsetl.simulator.search import Search
-from spsetl.simulator.statistics import count_values
+from spsetl.simulator.statistics import count_bins, count_values
 from spsetl.sync import ThreadRunner, run_sync
 from tests.statistics_oracle import histogram_of, stats_of
 

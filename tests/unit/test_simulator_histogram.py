@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 
 from spsetl.simulator import Quirks, World, WorldSpec
-from spsetl.simulator.answers import ApiError
-from spsetl.simulator.histogram import count_bins
+from spsetl.simulator.messages import ApiError
 from spsetl.simulator.search import Search
+from spsetl.simulator.statistics import count_bins
 
 EMPTY = WorldSpec(sessions=0, late=0)
 

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from spsetl.simulator.answers import ApiError
-from spsetl.simulator.fields import value_at
+from spsetl.simulator.documents import value_at
+from spsetl.simulator.messages import ApiError
 from spsetl.simulator.query import compile_query
 
 SSH: dict[str, Any] = {

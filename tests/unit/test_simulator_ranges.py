@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from spsetl.simulator import Quirks, World, WorldSpec
-from spsetl.simulator.answers import ApiError
-from spsetl.simulator.fields import value_at
+from spsetl.simulator.documents import value_at
+from spsetl.simulator.messages import ApiError
 from spsetl.simulator.query import compile_query, read_query
 from spsetl.simulator.search import Filter, Search
 
@@ -97,14 +97,14 @@ def test_an_appliance_may_take_no_ranges_of_dates(q: str) -> None:
     """400 InvalidQuery for each field that is a date, wherever the range stands."""
     read_query(q)
     with pytest.raises(ApiError) as refused:
-        read_query(q, date_ranges=False)
+        read_query(q, Quirks(date_ranges=False))
     assert (refused.value.status, refused.value.type) == (400, "InvalidQuery")
 
 
 @pytest.mark.parametrize("q", ["duration:[1 TO 5]", "start_time:2026-10-20", "user.name:[a TO c]", "_exists_:end_time"])
 def test_without_ranges_of_dates_all_else_is_taken(q: str) -> None:
     """Numbers, texts and whole days."""
-    assert read_query(q, date_ranges=False).rest is not None
+    assert read_query(q, Quirks(date_ranges=False)).rest is not None
 
 
 @pytest.mark.parametrize("q", ["start_time:[yesterday TO *]", "start_time:>soon", "start_time:[2026-13-01 TO *]"])

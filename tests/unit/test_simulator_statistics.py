@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from spsetl.simulator import Quirks, World, WorldSpec
-from spsetl.simulator.answers import ApiError
+from spsetl.simulator.messages import ApiError
 from spsetl.simulator.search import Search
 from spsetl.simulator.statistics import count_values
 

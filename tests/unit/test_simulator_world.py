@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from spsetl.simulator import World, WorldSpec
-from spsetl.simulator.channels import TYPES
+from spsetl.simulator.details import CHANNEL_TYPES
 from spsetl.simulator.vocabulary import HOSTILE_USERS
 
 Bodies = dict[str, dict[str, Any]]
@@ -119,7 +119,7 @@ def test_every_channel_type_of_the_guides_occurs_with_its_elements(world: World)
     """SSH and RDP types, and ICA, Telnet, VNC, HTTP and MSSQL."""
     bodies = [channel["body"] for key in world for channel in world.channels(key)]
     by_type = {body["type"]: body for body in bodies}
-    assert set(by_type) == {kind for kinds in TYPES.values() for kind in kinds}
+    assert set(by_type) == {kind for kinds in CHANNEL_TYPES.values() for kind in kinds}
     assert "command" in by_type["session exec"]
     assert "scp_path" in by_type["session exec scp"]
     assert "subsystem_name" in by_type["session subsystem sftp"]
