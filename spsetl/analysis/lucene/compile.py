@@ -72,7 +72,7 @@ _MONTHS: Final = {"y": 12, "M": 1}
 
 
 def compile_query(text: str, now: datetime | None = None) -> Condition:
-    """The condition that an expression means, see `spsetl.analysis.lucene`.
+    """The condition that an expression means.
 
     Args:
         text: The expression.
