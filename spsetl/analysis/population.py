@@ -1,6 +1,6 @@
 """Which sessions a question is about, and the rules that all questions share."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
@@ -52,7 +52,7 @@ def check_field(field: str) -> None:
         check_choice("field", field, known_fields(), listed=False)
 
 
-def check_choice(what: str, value: str, known: Sequence[str], *, listed: bool = True) -> None:
+def check_choice(what: str, value: str, known: Collection[str], *, listed: bool = True) -> None:
     """Refuse a value that is not known, and say which one may have been meant.
 
     Raises:

@@ -119,8 +119,7 @@ class PublishedFile:
         self.path: Final = path
         self._limits = limits
         self._lock = Lock()
-        self._readers = 0
-        self._is_retired = False
+        self._readers = 1
         # What does not fit into memory is nobody else's to read, so it gets a folder of its own.
         self._spill = TemporaryDirectory(prefix="spsetl-", ignore_cleanup_errors=True)
         try:
@@ -135,36 +134,16 @@ class PublishedFile:
             self._readers += 1
 
     def end_reading(self) -> None:
-        """Let go of the file; the last reader of a retired one closes it."""
+        """Let go of the file; the last one to do so closes it. The warehouse that opened it is its first reader."""
         with self._lock:
             self._readers -= 1
-            is_done = self._is_retired and not self._readers
+            is_done = not self._readers
         if is_done:
-            self._close()
-
-    def retire(self) -> None:
-        """Close the file as soon as nobody reads it."""
-        with self._lock:
-            is_done = not self._is_retired and not self._readers
-            self._is_retired = True
-        if is_done:
-            self._close()
-
-    def _close(self) -> None:
-        self._connection.close()
-        self._spill.cleanup()
+            self._connection.close()
+            self._spill.cleanup()
 
     def rows(self, query: str, parameters: Parameters = None) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """The names of the columns, and all rows, of a question in SQL.
-
-        Args:
-            query: The question. All times are UTC.
-            parameters: Values for its `$name` or `?`.
-
-        Raises:
-            UsageError: The question cannot be answered as it is, or is no question.
-            StorageError: The file cannot be read.
-        """
+        """As `Warehouse.rows`, of this state."""
         with self._asking(query) as (cursor, clock):
             answer = clock.run(lambda: cursor.execute(query, parameters))
             return [name for name, *_ in answer.description or ()], clock.run(answer.fetchall)

@@ -187,5 +187,5 @@ class Warehouse:
 
     def _retire(self) -> None:
         if self._published is not None:
-            self._published.retire()
+            self._published.end_reading()
         self._published = None

@@ -1,13 +1,12 @@
 """Sessions of a population, one row each, with the columns and in the order that are asked for."""
 
 from collections.abc import Iterator, Sequence
-from functools import cache
 from typing import Final
 
+from spsetl.analysis.lucene.fields import known_fields
 from spsetl.analysis.population import EVERYTHING, Population, check_choice
 from spsetl.analysis.question import Question
 from spsetl.errors import UsageError
-from spsetl.schema import SESSIONS
 
 COLUMNS: Final = ("start_time", "user", "server", "protocol", "verdict", "score", "duration", "session_key")
 SORT: Final = ("-start_time",)
@@ -59,21 +58,13 @@ def count_found(population: Population) -> Question:
     return Question(f"select count(*) as found from sessions where {found.sql}", found.parameters)  # noqa: S608 our own
 
 
-@cache
-def known_columns() -> dict[str, tuple[str, str]]:
-    """What can be shown, in each spelling: the column's heading, and its expression over a row of `sessions`."""
-    known = {name: (name, expression) for name, expression in _SHORT.items()}
-    for column in SESSIONS.columns:
-        known[column.name] = (column.name, f'sessions."{column.name}"')
-    for column in SESSIONS.columns:
-        for spelling in filter(None, (column.path, *column.aliases)):
-            known.setdefault(spelling, known[column.name])
-    return known
-
-
 def _find_column(name: str) -> tuple[str, str]:
-    check_choice("column", name, list(known_columns()), listed=False)
-    return known_columns()[name]
+    """What is shown under any spelling: its heading, and its expression over a row of `sessions`."""
+    if name in _SHORT:
+        return name, _SHORT[name]
+    check_choice("column", name, [*_SHORT, *known_fields()], listed=False)
+    column = known_fields()[name].name
+    return column, f'sessions."{column}"'
 
 
 def _order(sort: Sequence[str]) -> Iterator[str]:

@@ -57,7 +57,7 @@ class FormatOptions:
     """How the answer is written."""
 
     format: Form | None = None
-    """table, csv, jsonl, json (the same; of stats, histogram as the appliance has it), parquet; else as -o ends."""
+    """table, csv, jsonl, parquet, or json (as jsonl; of stats, histogram in the appliance's shape); else as -o ends."""
     output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None
     """File to write, replaced whole, instead of standard output."""
 

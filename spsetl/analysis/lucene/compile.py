@@ -72,7 +72,7 @@ _MONTHS: Final = {"y": 12, "M": 1}
 
 
 def compile_query(text: str, now: datetime | None = None) -> Condition:
-    """The condition that an expression means, see `spsetl.analysis.lucene`.
+    """The condition that an expression means.
 
     Args:
         text: The expression.
@@ -82,13 +82,13 @@ def compile_query(text: str, now: datetime | None = None) -> Condition:
         UsageError: It does not parse, names a field that is not known, a value that does not fit its field, or cannot
             be answered exactly; the message says where, counting from 1.
     """
-    expression = parse_expression(text)
+    root, notes = parse_expression(text)
     moment = now or datetime.now(UTC)
     compiler = _Compiler(Values("q"), moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
-    sql = compiler.compile(expression.root, everything())
+    sql = compiler.compile(root, everything())
     if compiler.values.anywhere:
         sql = find_words(sql, compiler.values.anywhere)
-    return compiler.values.condition(sql, expression.notes)
+    return compiler.values.condition(sql, notes)
 
 
 class _Compiler(NamedTuple):

@@ -1,7 +1,7 @@
 """The fields of a session in every spelling, where their values stand in the copy, and conditions on them in SQL."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
@@ -110,10 +110,11 @@ class Field:
 
 
 @cache
-def known_fields() -> tuple[str, ...]:
-    """Every path of the API, its older spellings, and the columns of `sessions`, each once."""
-    names = (name for column in SESSIONS.columns for name in (column.path, *column.aliases, column.name) if name)
-    return tuple(dict.fromkeys(names))
+def known_fields() -> Mapping[str, Column]:
+    """The column of every spelling: its name, and before it the paths of the API, the older ones too."""
+    names = [(column.name, column) for column in SESSIONS.columns]
+    paths = [(path, column) for column in SESSIONS.columns for path in (*column.aliases, column.path) if path]
+    return dict(names) | dict(paths)
 
 
 def everything() -> Field:
@@ -191,7 +192,7 @@ def _spellings(name: str) -> Iterator[str]:
 
 
 def _field(name: str, spelling: str) -> Field | None:
-    column = _columns().get(spelling)
+    column = known_fields().get(spelling)
     if column is not None:
         return Field(name, _sort(column), (_place(column),))
     contents = [
@@ -225,14 +226,6 @@ def _object(name: str, path: str) -> Field | None:
     if not columns and not scores:
         return None
     return Field(name, None, (*map(_place, columns), *scores, _in_json(_EXTRA, path.split("."))))
-
-
-@cache
-def _columns() -> dict[str, Column]:
-    """The column of every spelling; a path of the API comes before the name of a column."""
-    names = [(column.name, column) for column in SESSIONS.columns]
-    paths = [(path, column) for column in SESSIONS.columns for path in (*column.aliases, column.path) if path]
-    return dict(names) | dict(paths)
 
 
 def _place(column: Column) -> Place:

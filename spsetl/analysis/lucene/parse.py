@@ -131,13 +131,6 @@ def cannot_read(at: int, why: str, shown: str = "") -> UsageError:
     return UsageError(f"cannot read q at position {at + 1}{shown}: {why}")
 
 
-class Expression(NamedTuple):
-    """An expression, and what to tell whoever wrote it of what is read otherwise than it may have been meant."""
-
-    root: Group
-    notes: tuple[str, ...]
-
-
 class _Token(NamedTuple):
     kind: str
     text: str
@@ -145,8 +138,8 @@ class _Token(NamedTuple):
     found: re.Match[str]
 
 
-def parse_expression(text: str) -> Expression:
-    """The tree of an expression.
+def parse_expression(text: str) -> tuple[Group, tuple[str, ...]]:
+    """The tree of an expression, and notes for whoever wrote it: what is read otherwise than it may have been meant.
 
     Raises:
         UsageError: It is empty, or does not parse; the message names the position, from 1.
@@ -159,7 +152,7 @@ def parse_expression(text: str) -> Expression:
     root = parser.group("none", 0)
     if parser.next is not None:
         raise parser.unexpected()
-    return Expression(root, tuple(parser.notes.values()))
+    return root, tuple(parser.notes.values())
 
 
 class _Parser:
@@ -231,7 +224,8 @@ class _Parser:
             raise self.unexpected()
         self._at += 1
         if token.kind == "range":
-            low, high = (_end(token.found[name], token.found.start(name)) for name in ("low", "high"))
+            ends = ((token.found[name], token.found.start(name)) for name in ("low", "high"))
+            low, high = (None if raw == "*" else _word(raw, at) for raw, at in ends)
             return Range(low, high, token.text[0] == "[", token.text[-1] == "]", token.at)
         word = self._word(token, scope)
         compared = None if scope == "none" or word.is_phrase or word.has_wildcards else _COMPARED.fullmatch(word.raw)
@@ -295,11 +289,6 @@ def _is_mixed(occurs: list[Occur], joints: list[str]) -> bool:
     """Whether somebody who expects a precedence would read something else."""
     beside_or = [pair for pair, joint in zip(pairwise(occurs), joints[1:], strict=True) if joint == "or"]
     return ("and" in joints and "should" in occurs) or any("must not" in pair for pair in beside_or)
-
-
-def _end(raw: str, at: int) -> Word | None:
-    """An end of a range; None for an open one."""
-    return None if raw == "*" else _word(raw, at)
 
 
 def _word(raw: str, at: int) -> Word:
