@@ -91,15 +91,15 @@ def open_detail(table: Table, item: Any) -> dict[str, Any]:
 def read_key(item: Any) -> str | None:
     """The item's key as text; None where it has none that can be used."""
     key = item.get("key") if isinstance(item, dict) else None
-    if isinstance(key, int) and not isinstance(key, bool):
-        return str(key)
-    return key if isinstance(key, str) and key else None
+    if isinstance(key, str):
+        return key or None
+    return str(key) if isinstance(key, int) and not isinstance(key, bool) else None
 
 
 def beside_body(item: Item, key: str) -> dict[str, Any]:
     """What an item says beside its body and its own key."""
     whole = item.item
-    if whole is item.content or (whole.keys() <= _BESIDE_BODY and str(whole.get("key")) == key):
+    if whole is item.content or (_BESIDE_BODY.issuperset(whole) and str(whole.get("key")) == key):
         return {}
     found = {name: value for name, value in whole.items() if name not in _BESIDE_BODY}
     return found if str(whole.get("key", key)) == key else found | {"key": whole["key"]}
