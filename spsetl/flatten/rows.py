@@ -94,13 +94,11 @@ def build_details(table: Table, answers: Iterable[Answer], constants: Mapping[st
     for place, (item, key) in enumerate(zip(items, keys, strict=True)):
         first = seen.setdefault((item.session_key, key), item)
         if key is None or key == "":
-            unreadable.append(Unreadable(item.session_key, item.item, item.extracted_at, f"{name}: missing"))
+            unreadable.append(item.refused(f"{name}: missing"))
         elif first is item:
             kept.append(place)
         elif canonical_json(first.item) != canonical_json(item.item):
-            reason = f"{name} repeated with other contents"
-            unreadable.append(Unreadable(item.session_key, item.item, item.extracted_at, reason))
-    own = [item.session_key for item in items] if table is schema.INDEXING else [str(key) for key in keys]
+            unreadable.append(item.refused(f"{name} repeated with other contents"))
     if not kept:
         return Rows({}, (), unreadable)
     own = [item.session_key for item in items] if table is schema.INDEXING else [str(key) for key in keys]
