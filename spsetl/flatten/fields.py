@@ -21,7 +21,6 @@ _STRINGS: Final = {str}
 _WITH_EMPTY: Final = {Kind.TEXT, Kind.JSON}
 _TEXT: Final = Kind.TEXT.arrow_type
 _WITH_ZONE: Final = pa.timestamp("us", "UTC")
-_YEARS: Final = range(-62_135_596_800_000_000, 253_402_300_800_000_000)  # 1 to 9999, in microseconds
 
 
 class Said(NamedTuple):
@@ -51,7 +50,7 @@ def read_field(leaf: Leaf, values: Sequence[Any]) -> Said:
         try:
             column = _as_array(leaf.kind, values)
             return Said(column, pa.array(values, _TEXT) if leaf.raw else (), {}, ())
-        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        except (ValueError, OverflowError, pa.ArrowTypeError):
             pass  # one of them at least needs a closer look
     return _read_one_by_one(leaf, values)
 
@@ -89,11 +88,9 @@ def _read_one_by_one(leaf: Leaf, values: Sequence[Any]) -> Said:
         if value is None:
             continue
         if (type(value) is list or type(value) is dict) and leaf.kind is not Kind.JSON:
-            if not value:
-                continue
-            if type(value) is list and _can_join(leaf, value):
+            if _can_join(leaf, value):
                 entries[place], column[place] = _join(leaf, value)
-            else:
+            elif value:
                 misfits.append(place)
             continue
         if leaf.raw:
@@ -107,11 +104,12 @@ def _read_one_by_one(leaf: Leaf, values: Sequence[Any]) -> Said:
     return Said(column, raw, entries, misfits)
 
 
-def _can_join(leaf: Leaf, values: Sequence[Any]) -> bool:
-    return leaf.kind is Kind.TEXT and (leaf.is_list or all(map(is_scalar, values)))
+def _can_join(leaf: Leaf, value: Any) -> bool:
+    is_list = type(value) is list and value and leaf.kind is Kind.TEXT
+    return bool(is_list and (leaf.is_list or all(map(is_scalar, value))))
 
 
-def _join(leaf: Leaf, values: Sequence[Any]) -> tuple[Entries, str | None]:
+def _join(leaf: Leaf, values: Any) -> tuple[Entries, str | None]:
     if leaf.is_list and _STRINGS.issuperset(map(type, values)):
         return list(enumerate(values)), ",".join(values)
     entries = entries_of(values, leaf.convert)

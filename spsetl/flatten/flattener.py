@@ -109,18 +109,17 @@ class Flattener:
     def take(self) -> dict[str, pa.RecordBatch]:
         """The rows of all that was gathered, by table; tables without rows are left out."""
         sessions, self._sessions = self._sessions, []
-        rows = {schema.SESSIONS: build_sessions(sessions, self._known, self._constants | self._statuses)}
+        read = [(schema.SESSIONS, build_sessions(sessions, self._known, self._constants | self._statuses))]
         for table in schema.DETAIL_TABLES:
             if answers := self._details[table.name]:
                 self._details[table.name] = {}
-                rows[table] = build_details(table, answers.values(), self._constants)
+                read.append((table, build_details(table, answers.values(), self._constants)))
         taken: dict[str, pa.RecordBatch] = {}
-        for table, found in rows.items():
-            taken |= found.batches
-            self.quality.misfits.update(f"{table.name}.{name}" for name in found.misfits)
-            self.quality.unreadable.update({table.name: len(found.unreadable)})
-        unreadable = [(table, one) for table, found in rows.items() for one in found.unreadable]
-        if unreadable:
+        for table, rows in read:
+            taken |= rows.batches
+            self.quality.misfits.update(f"{table.name}.{name}" for name in rows.misfits)
+            self.quality.unreadable.update(table.name for _ in rows.unreadable)
+        if unreadable := [(table, one) for table, rows in read for one in rows.unreadable]:
             taken[schema.QUARANTINE.name] = build_quarantine(unreadable, self._constants)
         return taken
 

@@ -23,6 +23,15 @@ class Answer(NamedTuple):
     extracted_at: datetime
 
 
+class Unreadable(NamedTuple):
+    """An item that goes to quarantine, and why."""
+
+    session_key: str | None
+    item: Any
+    extracted_at: datetime
+    reason: str
+
+
 class Item(NamedTuple):
     """An item that can be read: `content` holds its fields; `row_hash`, of sessions, tells it from others."""
 
@@ -33,14 +42,9 @@ class Item(NamedTuple):
     position: int
     row_hash: str = ""
 
-
-class Unreadable(NamedTuple):
-    """An item that goes to quarantine, and why."""
-
-    session_key: str | None
-    item: Any
-    extracted_at: datetime
-    reason: str
+    def refused(self, reason: str) -> Unreadable:
+        """It goes to quarantine after all."""
+        return Unreadable(self.session_key, self.item, self.extracted_at, reason)
 
 
 def open_items(table: Table, answers: Iterable[Answer], unreadable: list[Unreadable]) -> Iterator[Item]:
@@ -49,21 +53,17 @@ def open_items(table: Table, answers: Iterable[Answer], unreadable: list[Unreada
         for position, item in enumerate(items):
             try:
                 if table is SESSIONS:
-                    opened = open_session(item, position, moment)
+                    opened = _open_session(item, position, moment)
                 else:
-                    opened = Item(str(session_key), item, open_detail(table, item), moment, position)
+                    opened = Item(str(session_key), item, _open_detail(table, item), moment, position)
             except UnreadableError as error:
                 unreadable.append(Unreadable(session_key or read_key(item), item, moment, str(error)))
             else:
                 yield opened
 
 
-def open_session(item: Any, position: int, moment: datetime) -> Item:
-    """One item of `GET /api/audit/sessions` ("Audited sessions").
-
-    Raises:
-        UnreadableError: It has no key, or says nothing: the copy would only lose by it.
-    """
+def _open_session(item: Any, position: int, moment: datetime) -> Item:
+    """One item of `GET /api/audit/sessions` ("Audited sessions")."""
     key = read_key(item)
     if key is None:
         raise UnreadableError("key: not there, or neither text nor an integer")
@@ -73,12 +73,8 @@ def open_session(item: Any, position: int, moment: datetime) -> Item:
     return Item(key, item, body, moment, position, hash_of(canonical_json(body)))
 
 
-def open_detail(table: Table, item: Any) -> dict[str, Any]:
-    """The fields of a channel, event, alert or the like, bare or in a body ("Session events", "Session alerts").
-
-    Raises:
-        UnreadableError: It has none.
-    """
+def _open_detail(table: Table, item: Any) -> dict[str, Any]:
+    """The fields of a channel, event, alert or the like, bare or in a body ("Session events", "Session alerts")."""
     if not isinstance(item, dict):
         raise UnreadableError("not an object")
     body = item.get("body")
@@ -91,15 +87,15 @@ def open_detail(table: Table, item: Any) -> dict[str, Any]:
 def read_key(item: Any) -> str | None:
     """The item's key as text; None where it has none that can be used."""
     key = item.get("key") if isinstance(item, dict) else None
-    if isinstance(key, int) and not isinstance(key, bool):
-        return str(key)
-    return key if isinstance(key, str) and key else None
+    if isinstance(key, str):
+        return key or None
+    return str(key) if isinstance(key, int) and not isinstance(key, bool) else None
 
 
 def beside_body(item: Item, key: str) -> dict[str, Any]:
     """What an item says beside its body and its own key."""
     whole = item.item
-    if whole is item.content or (whole.keys() <= _BESIDE_BODY and str(whole.get("key")) == key):
+    if whole is item.content or (_BESIDE_BODY.issuperset(whole) and str(whole.get("key")) == key):
         return {}
     found = {name: value for name, value in whole.items() if name not in _BESIDE_BODY}
     return found if str(whole.get("key", key)) == key else found | {"key": whole["key"]}

@@ -29,7 +29,6 @@ class Leaf:
     Attributes:
         path: The field's newest spelling.
         column: The column it goes to.
-        depth: How many keys lead to it where none has a dot.
         rank: 0 for the newest spelling, then the aliases in the schema's order.
         is_list: Every value goes to `session_lists`, a single one too.
         raw: The text column that keeps the value as it came, or "".
@@ -37,7 +36,6 @@ class Leaf:
 
     path: str
     column: str = ""
-    depth: int = 0
     role: Role = Role.COLUMN
     kind: Kind = Kind.TEXT
     rank: int = 0
@@ -96,46 +94,36 @@ def _child(node: Node, part: str) -> Node:
 
 def _leaves(table: Table) -> Iterator[tuple[str, Leaf]]:
     """Every spelling of every known field of the table."""
-    raw = dict(_raw_columns(table))
+    # Where two columns have one path, the text column keeps the field as it came, beside the other.
+    texts = {column.path: column.name for column in table.columns if column.path and column.kind is Kind.TEXT}
+    raw = {c.name: texts[c.path] for c in table.columns if c.path in texts and c.kind is not Kind.TEXT}
     for column in table.columns:
-        if column.path and column.name not in raw.values():
-            for rank, path in enumerate(_spellings(table, column)):
-                yield path, _column_leaf(column, path, rank, raw.get(column.name, ""))
+        is_status = column.path == "recording.index_status"
+        for rank, path in enumerate(_spellings(table, column) if column.name not in raw.values() else ()):
+            yield (
+                path,
+                Leaf(
+                    column.path,
+                    column.name,
+                    kind=column.kind,
+                    rank=rank,
+                    convert=to_index_status if is_status else CONVERTERS[column.kind],
+                    is_list=column.path in schema.LIST_FIELDS,
+                    raw=raw.get(column.name, ""),
+                ),
+            )
     if table is schema.SESSIONS:
         for path in schema.LINK_FIELDS:
             yield path, Leaf(path, role=Role.LINK)
         path = f"{schema.SCORE_DETAILS}.*.score"
-        depth = path.count(".") + 1
-        yield path, Leaf(path, depth=depth, role=Role.SCORE, kind=Kind.DOUBLE, convert=CONVERTERS[Kind.DOUBLE])
-
-
-def _raw_columns(table: Table) -> Iterator[tuple[str, str]]:
-    """Where two columns have one path, the text column keeps the field as it came, beside the other."""
-    for column in table.columns:
-        for twin in table.columns:
-            if column.path and column.path == twin.path and column.kind is not Kind.TEXT and twin.kind is Kind.TEXT:
-                yield column.name, twin.name
+        yield path, Leaf(path, role=Role.SCORE, kind=Kind.DOUBLE, convert=CONVERTERS[Kind.DOUBLE])
 
 
 def _spellings(table: Table, column: Column) -> Iterator[str]:
-    yield column.path
-    yield from column.aliases
-    prefix = _OLDER_PREFIXES.get(table.name)
-    if prefix:
-        yield prefix + column.path
-        if column.name == "channel_id":
-            yield _OLDER_CHANNEL_ID
-
-
-def _column_leaf(column: Column, path: str, rank: int, raw: str) -> Leaf:
-    is_status = column.path == "recording.index_status"
-    return Leaf(
-        column.path,
-        column.name,
-        depth=path.count(".") + 1,
-        kind=column.kind,
-        rank=rank,
-        convert=to_index_status if is_status else CONVERTERS[column.kind],
-        is_list=column.path in schema.LIST_FIELDS,
-        raw=raw,
-    )
+    if column.path:
+        yield column.path
+        yield from column.aliases
+        if prefix := _OLDER_PREFIXES.get(table.name):
+            yield prefix + column.path
+            if column.name == "channel_id":
+                yield _OLDER_CHANNEL_ID

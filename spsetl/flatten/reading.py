@@ -84,17 +84,21 @@ class Reading:
             elif types == _OBJECTS and entry.is_known and values.count(None) < len(values) / 2:
                 self._find(entry, keys, places, [value or _NO_OBJECT for value in values])
             else:
-                self._keep_others(entry, keys, places, values)
-                objects = {place: v for place, v in zip(places, values, strict=True) if v and type(v) is dict}
-                self._find(entry, keys, list(objects), list(objects.values()))
+                self._find(entry, keys, *self._objects(entry, keys, places, values))
 
-    def _keep_others(self, node: Node, keys: Keys, places: Sequence[int], values: Sequence[Any]) -> None:
-        """What stands where an object should; at a name that nobody has heard of, whatever is empty too."""
+    def _objects(
+        self, node: Node, keys: Keys, places: Sequence[int], values: Sequence[Any]
+    ) -> tuple[list[int], list[dict[str, Any]]]:
+        """The objects; what else stands there is kept, at a name that nobody has heard of whatever is empty too."""
+        found: dict[int, dict[str, Any]] = {}
         for place, value in zip(places, values, strict=True):
-            if not node.is_known and not (value and type(value) is dict):
+            if value and type(value) is dict:
+                found[place] = value
+            elif not node.is_known:
                 self.unknown[place].append((keys, value))
-            elif type(value) is not dict and value not in _EMPTY:
+            elif value not in _EMPTY:
                 self._keep(".".join(keys), keys, place, value)
+        return list(found), list(found.values())
 
     def _keep(self, field: str, keys: Keys, place: int, value: Any) -> None:
         """A value that its place cannot hold: it is not lost, and a wrong guess about the field is seen."""

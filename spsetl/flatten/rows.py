@@ -37,42 +37,41 @@ def build_sessions(answers: Iterable[Answer], known: dict[str, str] | None, cons
         constants: Columns that have one value in every row.
     """
     unreadable: list[Unreadable] = []
-    items = [item for item in open_items(SESSIONS, answers, unreadable) if known is None or _note(item, known)]
-    newest: dict[str, int] = {}
-    for place, item in enumerate(items):
-        former = newest.setdefault(item.session_key, place)
-        if former != place and _version(items[former]) <= _version(item):
-            newest[item.session_key] = place
+    newest: dict[str, Item] = {}
+    for item in open_items(SESSIONS, answers, unreadable):
+        key, row_hash = item.session_key, item.row_hash
+        if known is not None:
+            if known.get(key) == row_hash:
+                continue
+            known[key] = row_hash
+        if key not in newest or _version(newest[key]) <= _version(item):
+            newest[key] = item
+    if not newest:
+        return Rows({}, (), unreadable)
+    items = list(newest.values())
     reading = Reading(_PATHS[SESSIONS.name], [item.content for item in items])
-    keys = [item.session_key for item in items]
-    columns: dict[str, Column] = {"row_hash": [item.row_hash for item in items], "extra": _extra(reading, items, keys)}
-    if found := reading.columns.get("recording_index_status"):
+    columns = reading.columns | _lineage(items) | {"row_hash": [item.row_hash for item in items]}
+    columns["extra"] = _extra(reading, items, list(newest))
+    if found := columns.get("recording_index_status"):
         asked, without = constants["events_status"], schema.INDEX_STATUS_WITHOUT_EVENTS
         columns["events_status"] = [schema.NOT_INDEXED if status in without else asked for status in found]
-    rows = _build(SESSIONS, items, reading, columns, constants, kept=sorted(newest.values()))
-    kept = set(newest.values())
+    batch = build_batch(SESSIONS, columns, constants)
+    batches = {SESSIONS.name: batch}
     reading.gather_lists()
     lists = [
-        (at, field, position, value)
-        for field, found in reading.lists.items()
+        (at, path, *entry)
+        for path, found in reading.lists.items()
         for at, entries in found.items()
-        if at in kept
-        for position, value in entries
+        for entry in entries
     ]
-    scores = [(at, algorithm, score) for (at, algorithm), score in reading.scores.items() if at in kept]
-    for table, found in ((SESSION_LISTS, lists), (SESSION_SCORES, scores)):
-        if found:
-            places, *values = zip(*found, strict=True)
-            columns = dict(zip(table.names[2:], values, strict=False))  # behind appliance and session_key
-            rows.batches[table.name] = build_batch(table, columns | _lineage([items[at] for at in places]), constants)
-    return rows._replace(unreadable=unreadable)
-
-
-def _note(item: Item, known: dict[str, str]) -> bool:
-    """Whether a session is not known as it is; it is then."""
-    is_new = known.get(item.session_key) != item.row_hash
-    known[item.session_key] = item.row_hash
-    return is_new
+    scores = [(at, algorithm, score) for (at, algorithm), score in reading.scores.items()]
+    for table, rows in ((SESSION_LISTS, lists), (SESSION_SCORES, scores)):
+        if rows:
+            places, *values = zip(*rows, strict=True)
+            columns = {name: batch.column(name).take(pa.array(places)) for name in ("session_key", "extracted_at")}
+            columns |= zip(table.names[2:], values, strict=False)  # behind appliance and session_key
+            batches[table.name] = build_batch(table, columns, constants)
+    return Rows(batches, [field for _, field in reading.misfits], unreadable)
 
 
 def _version(item: Item) -> tuple[bool, int]:
@@ -95,15 +94,20 @@ def build_details(table: Table, answers: Iterable[Answer], constants: Mapping[st
     for place, (item, key) in enumerate(zip(items, keys, strict=True)):
         first = seen.setdefault((item.session_key, key), item)
         if key is None or key == "":
-            unreadable.append(Unreadable(item.session_key, item.item, item.extracted_at, f"{name}: missing"))
+            unreadable.append(item.refused(f"{name}: missing"))
         elif first is item:
             kept.append(place)
         elif canonical_json(first.item) != canonical_json(item.item):
-            reason = f"{name} repeated with other contents"
-            unreadable.append(Unreadable(item.session_key, item.item, item.extracted_at, reason))
+            unreadable.append(item.refused(f"{name} repeated with other contents"))
+    if not kept:
+        return Rows({}, (), unreadable)
     own = [item.session_key for item in items] if table is schema.INDEXING else [str(key) for key in keys]
-    columns: dict[str, Column] = {name: keys, "extra": _extra(reading, items, own)}
-    return _build(table, items, reading, columns, constants, kept=kept)._replace(unreadable=unreadable)
+    columns = reading.columns | _lineage(items) | {name: keys, "extra": _extra(reading, items, own)}
+    batch = build_batch(table, columns, constants)
+    if len(kept) < len(items):
+        batch = batch.take(pa.array(kept))
+    places = set(kept)
+    return Rows({table.name: batch}, [field for place, field in reading.misfits if place in places], unreadable)
 
 
 def _keys(table: Table, items: Sequence[Item], reading: Reading) -> list[Any]:
@@ -126,26 +130,6 @@ def _extra(reading: Reading, items: Sequence[Item], keys: Sequence[str]) -> list
             whole = extra_of(reading.unknown.get(place, ()))
             extra[place] = to_json(whole | {BESIDE: beside} if beside else whole)
     return extra
-
-
-def _build(
-    table: Table,
-    items: Sequence[Item],
-    reading: Reading,
-    columns: dict[str, Column],
-    constants: Mapping[str, str],
-    *,
-    kept: Sequence[int],
-) -> Rows:
-    """The rows of those that are kept."""
-    if not kept:
-        return Rows({}, (), ())
-    batch = build_batch(table, reading.columns | columns | _lineage(items), constants)
-    if len(kept) == len(items):
-        return Rows({table.name: batch}, [field for _, field in reading.misfits], ())
-    places = set(kept)
-    misfits = [field for place, field in reading.misfits if place in places]
-    return Rows({table.name: batch.take(pa.array(kept))}, misfits, ())
 
 
 def build_quarantine(unreadable: Sequence[tuple[Table, Unreadable]], constants: Mapping[str, str]) -> pa.RecordBatch:
