@@ -161,14 +161,14 @@ def test_slow_answers_lower_the_limit(
     client = connect_client(simulator, concurrency=4)
     for _ in range(25):
         ask(client)
-    quick = simulator._appliance.quirks
+    quick = simulator.quirks
     assert client.throttle_lowered == 0
 
-    simulator._appliance.quirks = replace(quick, latency=0.5)
+    simulator.quirks = replace(quick, latency=0.5)
     list(pool.map(lambda _: ask(client), range(10)))
     assert 1 <= client.lowest_concurrency < 4
 
-    simulator._appliance.quirks = quick
+    simulator.quirks = quick
     for _ in range(40):
         ask(client)
     assert client._throttle.limit == 4
@@ -289,13 +289,13 @@ def test_suffix_is_in_every_user_agent(start_appliance: Start, open_client: Open
     """The suffix stands in parentheses behind the name, the same in each request, and without one there is none."""
     simulator = start_appliance()
     agents: list[bytes] = []
-    answer = simulator._appliance.answer
+    answer = simulator.answer
 
     def spy(request: Any) -> Any:
         agents.append(request.headers[b"user-agent"])
         return answer(request)
 
-    simulator._appliance.answer = spy
+    simulator.answer = spy
     for suffix in ("", "night@etl-1; ops"):
         client = open_client(simulator, user_agent_suffix=suffix)
         ask(client)

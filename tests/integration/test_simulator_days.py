@@ -1,6 +1,7 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -99,6 +100,16 @@ def test_failures_come_as_ordered(open_browser: Open) -> None:
     with pytest.raises(requests.exceptions.ReadTimeout):
         browser.http.get(browser.simulator.url + SESSIONS, timeout=0.1)
     assert browser.get(SESSIONS).status_code == 200
+
+
+def test_a_poisoned_session_always_fails_in_its_own_way(open_browser: Open) -> None:
+    """Also on a day on which all others fail, until it is cured."""
+    browser = open_browser(unavailable=1)
+    path = f"{SESSIONS}/{quote(browser.simulator.world.keys()[0], safe='')}"
+    browser.simulator.poison(browser.simulator.world.keys()[0], "404", "session", "events")
+    assert [browser.get(path + below).status_code for below in ("", "/events", "/channels")] == [404, 404, 500]
+    browser.simulator.cure(browser.simulator.world.keys()[0], "session")
+    assert [browser.get(path + below).status_code for below in ("", "/events")] == [500, 404]
 
 
 def test_power_may_go_and_come(open_browser: Open) -> None:
