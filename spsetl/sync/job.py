@@ -32,6 +32,7 @@ from spsetl.sync.steps import RunClock, Steps
 from spsetl.sync.watching import Watch, watch_run
 from spsetl.warehouse import checks, details, runs
 from spsetl.warehouse.marts import build_marts
+from spsetl.warehouse.merge import merge_part
 from spsetl.warehouse.publish import publish
 from spsetl.warehouse.windows import doubt_windows
 from spsetl.warehouse.work import WorkDatabase
@@ -136,7 +137,8 @@ class Job:
         )
         with self.steps.lake.writer(appliance=self.appliance, run_id=self.run.run_id, part="run") as writer:
             writer.write({schema.SYNC_RUNS.name: runs.run_batch(self.run, outcome)})
-        runs.finish_run(self.work, self.run, outcome)
+        with self.work.transaction() as connection:
+            merge_part(connection, writer.files)
 
     def _remarks(self) -> list[str]:
         """What the appliance made difficult."""

@@ -18,8 +18,8 @@ from spsetl.seeing.spans import span
 from spsetl.sync.job import Job
 from spsetl.sync.places import Places
 from spsetl.sync.retention import as_rows, describe_retention, retention_query
-from spsetl.warehouse.merge import Files
-from spsetl.warehouse.policies import fetch_known_policies, merge_policies
+from spsetl.warehouse.merge import Files, merge_part
+from spsetl.warehouse.policies import fetch_known_policies
 
 _RIGHT: Final = (
     "the user may not read the configuration{of}: the table policies, and how long metadata lives, are as they were "
@@ -46,7 +46,7 @@ def _copy_policies(job: Job) -> None:
     step = partial(_fetch, job)
     for fetched in job.runner.map("policies", step, [known], workers=1, stop=job.steps.stop):
         with job.work.transaction() as connection:
-            versions = merge_policies(connection, fetched.files)
+            versions = merge_part(connection, fetched.files).rows.get(schema.POLICIES.name)
         if versions:
             job.report.rows[schema.POLICIES.name] += versions
         job.report.warnings += _remarks(fetched.configuration)

@@ -90,9 +90,7 @@ def _build(path: Path, lake: Lake, settings: Settings) -> tuple[dict[str, int], 
     """A whole, checked and closed work database; its rows by table, and what the checks warn of."""
     # It begins empty: there is nothing published under its own name.
     with WorkDatabase(path, published=path) as work:
-        # Each thread holds a row group of a hundred columns: two do not fit into the limit beside what is joined.
-        work.connection.execute("set threads = 1")
-        rows = rebuild_tables(work.connection, lake)
+        rows = rebuild_tables(work, lake)
         for (appliance,) in work.connection.execute("select distinct appliance from sessions").fetchall():
             request_kinds(work, appliance=appliance, kinds=settings.details)
         build_marts(work, OfficeHours.parse(settings.office_hours))

@@ -65,15 +65,8 @@ def begin_run(work: WorkDatabase, run: Run) -> None:
         _insert(connection, row)
 
 
-def finish_run(work: WorkDatabase, run: Run, outcome: Outcome) -> None:
-    """Say how a run ended. Only a `done` sync moves the watermark."""
-    with work.transaction() as connection:
-        connection.execute("delete from sync_runs where run_id = $run_id", {"run_id": run.run_id})
-        _insert(connection, _row(run, outcome))
-
-
 def run_batch(run: Run, outcome: Outcome) -> pa.RecordBatch:
-    """The run as one row for the lake."""
+    """How a run ended, as the one row of its last part. Only a `done` sync moves the watermark."""
     return pa.RecordBatch.from_pylist([_row(run, outcome)], schema=schema.SYNC_RUNS.arrow_schema)
 
 

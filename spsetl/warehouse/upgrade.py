@@ -119,6 +119,5 @@ def _rebuild(work: Path, private: Path, lake: Lake) -> None:
             "anew: use that version, or start with an empty data directory"
         )
     with WorkDatabase(private, published=private) as made:
-        made.connection.execute("set threads = 1")
-        rebuild_tables(made.connection, lake)
+        rebuild_tables(made, lake)
         made.checkpoint()

@@ -18,7 +18,7 @@ from spsetl.warehouse.tables import create_tables, dress_tables, find_tables, qu
 # DuckDB 2's own format opens in no 1.x, and BI drivers still embed 1.x.
 STORAGE_VERSION: Final = "v1.2.0"
 # Merging spills to disk beyond this; the rest of the process needs about as much again.
-MEMORY_LIMIT: Final = "128MB"
+MEMORY_LIMIT: Final = "512MB"
 _MUCH_MEMORY: Final = 64_000_000
 # What a commit does once the log would be longer than this.
 _LOGGING: Final = "set wal_autocheckpoint = '64MB'"

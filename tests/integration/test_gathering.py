@@ -1,15 +1,16 @@
 """How details come into the work database: some batches at a time, and without filling DuckDB's memory."""
 
 from pathlib import Path
-from typing import Any
 
+import duckdb
+import pyarrow.parquet as pq
 import pytest
 
 from spsetl.simulator import Simulator, World, WorldSpec
 from spsetl.sync import gathering, phases
-from spsetl.warehouse import details
+from spsetl.warehouse import merge
 from spsetl.warehouse import work as work_database
-from spsetl.warehouse.details import merge_details
+from spsetl.warehouse.merge import Files, MergedPart, merge_part
 from spsetl.warehouse.work import WorkDatabase
 from tests.oracle import assert_equal_copy
 from tests.syncing import NAME, ask, sync
@@ -23,15 +24,16 @@ def test_batches_are_merged_together(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """Until they are many sessions; the copy is the same."""
     sizes: list[int] = []
 
-    def note(*arguments: Any, fetched: Any, **more: Any) -> dict[str, int]:
-        sizes.append(len(fetched))
-        return merge_details(*arguments, fetched=fetched, **more)
+    def note(connection: duckdb.DuckDBPyConnection, files: Files) -> MergedPart:
+        if fetches := files.get("detail_fetches"):
+            sizes.append(len(set(pq.read_table(fetches, columns=["session_key"])["session_key"].to_pylist())))
+        return merge_part(connection, files)
 
     monkeypatch.setattr(phases, "BATCH_SIZE", 10)
     monkeypatch.setattr(phases, "MOST_DETAILED", 25)
     monkeypatch.setattr(gathering, "_LEAST_SECONDS", 1e9)
     monkeypatch.setattr(gathering, "_SECONDS", 1e9)
-    monkeypatch.setattr(details, "merge_details", note)
+    monkeypatch.setattr(merge, "merge_part", note)
     world = World(SMALL)
     with Simulator(world) as simulator:
         report = sync(simulator, tmp_path)
