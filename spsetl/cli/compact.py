@@ -1,4 +1,4 @@
-"""`spsetl compact`: the lake's small files gathered by month."""
+"""`spsetl compact`: one file for each ended month of the lake."""
 
 import sys
 from dataclasses import asdict
@@ -15,7 +15,7 @@ DEFAULTS = DataOptions()
 
 
 def compact(*, options: DataOptions = DEFAULTS, json: bool = False) -> int:
-    """Gather the lake's many small files into few large ones, by table, appliance and month; no row is lost or changed.
+    """Make one file of the lake's many small ones, by table, appliance and ended month; no row is lost or changed.
 
     It can be stopped at any moment and run again. The warehouse stays as it is.
 

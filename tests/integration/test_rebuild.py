@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -18,11 +20,12 @@ import stamina
 
 from spsetl import schema
 from spsetl.cli import run
-from spsetl.lake import Lake
+from spsetl.lake import Lake, compact_lake
 from spsetl.settings import load_settings
 from spsetl.simulator import Simulator, World, WorldSpec
 from spsetl.sync import Silence, SyncReport, ThreadRunner, run_sync
 from spsetl.sync.lock import hold_lock
+from tests.syncing import compact_all
 from tests.tampering import of_items, tampering
 
 SMALL = WorldSpec(sessions=60, days=6)
@@ -89,9 +92,8 @@ def test_a_lost_and_a_damaged_file_come_back_as_they_were(
     """Also out of a compacted lake; with comments and macros, and without a log beside the new file."""
     expected = all_rows(synced / "warehouse.duckdb")
     assert all(expected[name] for name in ("session_scores", "events", "quarantine", "sync_windows"))
-    assert run(["compact", "--data-dir", str(copy), "--json"]) == 0
-    compacted = json.loads(capsys.readouterr().out)
-    assert 0 < compacted["files_after"] < compacted["files_before"]
+    compacted = compact_all(copy)
+    assert 0 < compacted.files_after < compacted.files_before
     work = copy / "work" / "warehouse.duckdb"
     work.unlink()
     (copy / "work" / "warehouse.duckdb.wal").write_bytes(b"of the lost one")
@@ -101,7 +103,7 @@ def test_a_lost_and_a_damaged_file_come_back_as_they_were(
 
     shown = json.loads(capsys.readouterr().out)
     assert shown["rows"] == {name: len(rows) for name, rows in expected.items()}
-    assert shown["files"] == compacted["files_after"]
+    assert shown["files"] == compacted.files_after
     assert all_rows(copy / "warehouse.duckdb") == all_rows(work) == expected
     assert sorted(path.name for path in work.parent.glob("*.duckdb*")) == ["warehouse.duckdb"]
     with duckdb.connect(str(copy / "warehouse.duckdb"), read_only=True) as connection:
@@ -219,10 +221,19 @@ def test_a_sync_under_way_is_not_disturbed(command: list[str], copy: Path) -> No
         assert run([*command, "--data-dir", str(copy)]) == 6
 
 
-def test_compacting_says_what_it_did(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Files and bytes, before and after; a second time there is nothing left to do."""
+def test_compacting_says_what_it_did(
+    copy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files and bytes, before and after; nothing of the month that has not ended, and nothing twice."""
+    assert run(["compact", "--data-dir", str(copy), "--json"]) == 0
+    before = json.loads(capsys.readouterr().out)
+    assert before["files_after"] == before["files_before"]
+    later = partial(compact_lake, now=datetime.now(UTC) + timedelta(days=32))
+    monkeypatch.setattr("spsetl.cli.compact.compact_lake", later)
     assert run(["compact", "--data-dir", str(copy)]) == 0
-    assert "became" in capsys.readouterr().err
+    assert f"{before['files_before']:,} files of" in capsys.readouterr().err
     assert run(["compact", "--data-dir", str(copy), "--json"]) == 0
     again = json.loads(capsys.readouterr().out)
-    assert (again["files_before"], again["bytes_before"]) == (again["files_after"], again["bytes_after"])
+    assert again["files_before"] == again["files_after"] < before["files_before"]
+    assert again["bytes_before"] == again["bytes_after"]
+    assert again["rows"] == before["rows"]

@@ -20,7 +20,7 @@ from spsetl.errors import UsageError
 from spsetl.simulator import Quirks, Simulator, World, WorldSpec
 from tests.killing import kill_at
 from tests.oracle import assert_equal_copy
-from tests.syncing import forget_snapshot, sync
+from tests.syncing import compact_all, forget_snapshot, sync
 
 FEW = WorldSpec(sessions=60, days=6)
 OTHERS = WorldSpec(sessions=40, days=4, seed=7)
@@ -52,7 +52,7 @@ def two(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Simulator(world) as old, Simulator(World(OTHERS)) as west:
         sync(old, folder, appliance="old", lookback=24 * 60)
         sync(west, folder, appliance="west", details="none")
-        assert run(["compact", "--data-dir", str(folder)]) == 0
+        assert compact_all(folder).files_after
         old.advance_night()
         sync(old, folder, appliance="old", lookback=24 * 60)
     return folder
@@ -324,7 +324,7 @@ def test_a_renamed_appliance_is_as_if_it_had_always_been_called_so(
         report = sync(simulator, copy, appliance=new, lookback=24 * 60)
         assert (report.sessions_new, report.sessions_missing) == (0, 0)
         assert not {"channels", "events", "alerts"} & report.requests.keys()
-    assert call(capsys, copy, "compact")[0] == 0
+    compact_all(copy)
     assert call(capsys, copy, "rebuild")[0] == 0
     assert_equal_copy(world, copy / "warehouse.duckdb", appliance=new, gone=gone_of(copy, new))
 

@@ -123,7 +123,7 @@ def test_the_history_tells_what_was_seen_and_the_lake_gives_the_same(
         for moment, expected in copy.seen:
             assert valid_at(history, moment) == expected
         if is_compacted:
-            compact_lake(copy.lake)
+            compact_lake(copy.lake, now=BEGIN + timedelta(days=99))
         work.connection.execute("delete from policies")
         assert rebuild_tables(work, copy.lake)["policies"] == len(history)
         assert copy.history() == history
