@@ -20,6 +20,8 @@ class DataOptions:
     """Seconds that one question may keep the database at work, or none (SPSETL_QUESTION_SECONDS, 600)."""
     question_memory: str | None = None
     """Memory that one question may take, or none for DuckDB's 80% (SPSETL_QUESTION_MEMORY, 50%)."""
+    merge_memory: str | None = None
+    """Memory that merging may take (SPSETL_MERGE_MEMORY, a quarter of the machine's, at least 512MB)."""
 
     def load(self) -> Settings:
         """The settings with these options on top."""

@@ -184,6 +184,14 @@ class Settings(BaseSettings):
         description="Memory that one question to the copy may take, of the machine's or as an amount; the rest spills",
         examples=["4GB"],
     )
+    merge_memory: Annotated[Annotated[str, AfterValidator(check_memory)] | None, _None] = Field(
+        None,
+        description=(
+            "Memory that a run may take for merging, of the machine's or as an amount; the rest spills. "
+            "Without it, a quarter of the machine's, and 512 MB at least"
+        ),
+        examples=["2GB"],
+    )
     log_format: Literal["text", "logfmt", "json"] = Field(
         "text",
         description="How what happens is told on stderr: as text for a person, or a line an event as logfmt or JSON",

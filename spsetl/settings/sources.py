@@ -23,7 +23,10 @@ _OF_DEPLOYMENT: Final = tuple(PREFIX + name for name in ("HOME", "CRON", "TIME_Z
 _FOR_ALL: Final = "is the same for all appliances; put it at the top level"
 _NOT_IN_SECTIONS: Final = {
     **dict.fromkeys(
-        ("data_dir", "office_hours", "question_seconds", "question_memory", "log_format", "log_level", "metrics_file"),
+        (
+            *("data_dir", "office_hours", "question_seconds", "question_memory", "merge_memory"),
+            *("log_format", "log_level", "metrics_file"),
+        ),
         _FOR_ALL,
     ),
     "appliance": "is said by the section's name; remove it",

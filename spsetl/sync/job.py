@@ -181,7 +181,7 @@ def open_job(
             watch.requests_by_kind = lambda: client.requests_by_kind
             lake = Lake(places.lake)
             lake.remove_leftovers()
-            with open_work(places, lake) as work, watch.measured(work):
+            with open_work(places, lake, memory=settings.merge_memory) as work, watch.measured(work):
                 if kind == "reconcile":
                     require_known_name(work, access.appliance)
                 else:

@@ -70,7 +70,7 @@ def run_replay(settings: Settings) -> ReplayReport:
         lake.remove_leftovers()
         now = datetime.now(UTC)
         run_id = f"{now:%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}"
-        with open_work(places, lake) as work:
+        with open_work(places, lake, memory=settings.merge_memory) as work:
             replayed = 0
             for appliance in quarantine.fetch_quarantined_appliances(work):
                 replayed += replay(work, lake, appliance=appliance, run_id=run_id, now=now)

@@ -89,7 +89,7 @@ def run_rebuild(settings: Settings) -> RebuildReport:
 def _build(path: Path, lake: Lake, settings: Settings) -> tuple[dict[str, int], list[str]]:
     """A whole, checked and closed work database; its rows by table, and what the checks warn of."""
     # It begins empty: there is nothing published under its own name.
-    with WorkDatabase(path, published=path) as work:
+    with WorkDatabase(path, published=path, memory=settings.merge_memory) as work:
         rows = rebuild_tables(work, lake)
         for (appliance,) in work.connection.execute("select distinct appliance from sessions").fetchall():
             request_kinds(work, appliance=appliance, kinds=settings.details)

@@ -242,7 +242,7 @@ def test_a_kill_between_lake_and_warehouse_loses_nothing(
         world.policies.put(*SSH, {"name": "killed"})
         world.policies.delete("rdp", "settings_policies", "-33891")
         with monkeypatch.context() as patch:
-            patch.setattr("spsetl.sync.policies.merge_policies", _die)
+            patch.setattr("spsetl.sync.policies.merge_part", _die)
             with pytest.raises(RuntimeError, match="killed"):
                 sync(simulator, tmp_path, details="none")
         assert ask(tmp_path, "from policies order by all") == published

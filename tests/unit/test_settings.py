@@ -120,6 +120,7 @@ def test_every_setting_can_be_set_in_each_place(write_toml: WriteToml) -> None:
         "recording_megabytes": "16",
         "question_seconds": "12",
         "question_memory": "2GB",
+        "merge_memory": "3GB",
         "log_format": "json",
         "log_level": "debug",
         "metrics_file": "m.prom",
