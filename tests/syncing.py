@@ -1,11 +1,13 @@
 """What tests of syncs share: settings for a simulated appliance, one sync, and what came of it."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from spsetl import schema
+from spsetl.lake import CompactReport, Lake, compact_lake
 from spsetl.runs import Run
 from spsetl.settings import Settings, load_settings
 from spsetl.simulator import Simulator, WorldSpec
@@ -50,6 +52,11 @@ def all_rows(folder: Path, *, lineage: bool = True) -> dict[str, list[Any]]:
     return {
         table.name: ask(folder, f"select *{left_out} from {table.name} order by all") for table in schema.COPIED_TABLES
     }
+
+
+def compact_all(folder: Path) -> CompactReport:
+    """Compact a copy's lake when the month of its runs has ended."""
+    return compact_lake(Lake(folder / "lake"), now=datetime.now(UTC) + timedelta(days=32))
 
 
 def forget_snapshot(simulator: Simulator) -> None:

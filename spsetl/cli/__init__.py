@@ -38,7 +38,7 @@ _COMMANDS = {
     "report": "One HTML page: whether the copy is complete, and what happened.",
     "export": "The marts as Parquet or CSV, for tools that read files.",
     "rebuild": "Make the warehouse anew from the lake alone.",
-    "compact": "Gather the lake's small files by month.",
+    "compact": "Make one file of each ended month of the lake.",
     "quarantine": "What could not be read; `quarantine replay` tries again.",
     "appliances": "Which the copy has; `rename OLD NEW`, `forget NAME`.",
     "doctor": "Whether this set-up can work, and what the appliance can do.",

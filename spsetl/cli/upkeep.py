@@ -46,7 +46,7 @@ def rebuild(*, options: DataOptions = DEFAULTS, json: bool = False) -> int:
 
 
 def compact(*, options: DataOptions = DEFAULTS, json: bool = False) -> int:
-    """Gather the lake's many small files into few large ones, by table, appliance and month; no row is lost or changed.
+    """Make one file of the lake's many small ones, by table, appliance and ended month; no row is lost or changed.
 
     It can be stopped at any moment and run again. The warehouse stays as it is.
 

@@ -1,12 +1,12 @@
 """The lake: Parquet files of every version ever fetched, each of them whole or not there at all.
 
-`<root>/<table>/<appliance>/<run_id>/<part>.parquet`, and where small files were gathered
-`<root>/<table>/<appliance>/<YYYY-MM>/compacted-….parquet`. A file is written under a temporary name that `**/*.parquet`
+`<root>/<table>/<appliance>/<run_id>/<part>.parquet`; where an ended month was compacted, in place of all its runs
+`<root>/<table>/<appliance>/<YYYY-MM>.parquet`. A file is written under a temporary name that `**/*.parquet`
 does not match, made durable, and renamed. No folder is called `key=value`: DuckDB and Arrow would take it for a column,
 in front of the one in the file.
 """
 
-from spsetl.lake.compact import TARGET_BYTES, CompactReport, compact_lake
+from spsetl.lake.compact import CompactReport, compact_lake
 from spsetl.lake.lake import Lake
 from spsetl.lake.names import file_name
 from spsetl.lake.rename import forget_files, rename_files
@@ -16,7 +16,6 @@ from spsetl.lake.writer import ROW_GROUP_BYTES, ROW_GROUP_ROWS, LakeWriter
 __all__ = [
     "ROW_GROUP_BYTES",
     "ROW_GROUP_ROWS",
-    "TARGET_BYTES",
     "CompactReport",
     "Disk",
     "Lake",

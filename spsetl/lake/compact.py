@@ -1,29 +1,29 @@
-"""Compaction: many small files become few, and no row is lost, doubled or changed.
+"""Compaction: the many small files of an ended month become one, and no row is lost, doubled or changed.
 
-A sync leaves some files for each window, which is right for the night and slow to read after a year. A compacted file
-holds all rows of the files that it replaces, and its footer names them. It is whole, durable and visible before the
-first of them is deleted; who lists the lake in between leaves those out that it names. They are gone, durably, before
-anything else is gathered, so that no file is ever replaced by two.
+A sync leaves some files for each window, which is right for the night and slow to read after a year. The month's file
+`<table>/<appliance>/<YYYY-MM>.parquet` stands for all folders of runs beside it that began in that month: by its name,
+whatever is in them. It is whole, durable and visible before the first of their files is deleted, and is never written
+again; a run that begins in such a month later, by a clock that was set back, has a folder of another name.
 """
 
-import json
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
 
 import pyarrow as pa
 
 from spsetl import schema
-from spsetl.lake.footers import MONTH, REPLACES, Footer, read_batches, read_footer, replaced_by
+from spsetl.lake.footers import Footer, read_batches, read_footer
 from spsetl.lake.lake import Lake
-from spsetl.lake.names import compacted_name, file_name, folder_of, may_be_compacted, month_of
+from spsetl.lake.names import month_file
 from spsetl.lake.storage import storage_errors
 from spsetl.lake.writer import TableFile
 
-TARGET_BYTES: Final = 128 * 2**20
-
+_RUN_DEPTH: Final = 3  # <table>/<appliance>/<run_id>/<part>
 _logger = logging.getLogger(__name__)
 
 
@@ -46,37 +46,16 @@ class CompactReport:
     rows: int
 
 
-@dataclass(frozen=True)
-class _File:
-    """A file that can be gathered with others."""
+def compact_lake(lake: Lake, *, now: datetime | None = None) -> CompactReport:
+    """Make one file of each ended month (UTC) of each table and appliance. Again, it changes nothing.
 
-    path: str
-    size: int
-
-
-class _Group(NamedTuple):
-    """Whose files can be gathered."""
-
-    table: str
-    appliance: str
-    month: str
-
-    def folder(self, lake: Lake) -> str:
-        return f"{lake.root}/{self.table}/{file_name(self.appliance)}/{self.month}"
-
-
-def compact_lake(lake: Lake, *, target_bytes: int = TARGET_BYTES) -> CompactReport:
-    """Gather the lake's small files by table, appliance and month of the run (UTC). Again, it changes nothing.
-
-    Only for who holds the lock of the data directory: a writer that wrote a part of a run again after its file was
-    gathered would write to a name that counts as replaced. A run that has ended is never written again, and no run is
-    under way while the lock is held. It can be killed at any instant; what it left, the next `remove_leftovers` or
-    compaction removes. A file that spsetl did not write, or with columns that this version does not know, is left as it
-    is.
+    Only for who holds the lock of the data directory: no run is under way, and one that has ended is never written
+    again. It can be killed at any instant; what it left, the next `remove_leftovers` or compaction removes. A month is
+    left as it is where spsetl did not write a file of it, or with columns that this version does not know.
 
     Args:
         lake: Whose lock is held.
-        target_bytes: Files are gathered as long as they are no larger together.
+        now: Aware; None for the present.
 
     Raises:
         NewerCopyError: A newer spsetl wrote a file; nothing is gathered.
@@ -85,7 +64,8 @@ def compact_lake(lake: Lake, *, target_bytes: int = TARGET_BYTES) -> CompactRepo
     lake.remove_leftovers()
     before: list[int] = []
     rows = 0
-    groups: dict[_Group, list[_File]] = defaultdict(list)
+    this_month = f"{(now or datetime.now(UTC)).astimezone(UTC):%Y-%m}"
+    months: dict[str, dict[str, Footer]] = defaultdict(dict)
     # Every footer is read before anything is written: what is damaged there stops it all.
     for table in schema.LAKE_TABLES:
         for path, size in sorted(lake.sizes(table.name).items()):
@@ -93,28 +73,28 @@ def compact_lake(lake: Lake, *, target_bytes: int = TARGET_BYTES) -> CompactRepo
             footer.require_known(path)
             before.append(size)
             rows += footer.rows
-            group = _recognise(lake, table, path, footer)
-            if group is not None:
-                groups[group].append(_File(path, size))
-    for group, files in groups.items():
-        _compact_group(lake, group, files, target_bytes)
+            file = month_file(path)
+            is_of_run = path.removeprefix(f"{lake.root}/").count("/") == _RUN_DEPTH
+            if is_of_run and file is not None and Path(file).stem < this_month:
+                months[file][path] = footer
+    for path, footers in months.items():
+        if (appliance := _whose(path, footers)) is not None:
+            _gather(lake, path, appliance, sorted(footers))
     after = [size for table in schema.LAKE_TABLES for size in lake.sizes(table.name).values()]
     return CompactReport(len(before), len(after), sum(before), sum(after), rows)
 
 
-def _recognise(lake: Lake, table: schema.Table, path: str, footer: Footer) -> _Group | None:
-    """What the file belongs to, if this version wrote it or an older one: all it holds has a place in the table."""
-    told = footer.told
-    appliance = told.get("spsetl.appliance")
-    run_id = told.get("spsetl.run_id")
-    month = told.get(MONTH) if run_id is None else month_of(run_id)
-    if appliance is not None and month is not None:
-        group = _Group(table.name, appliance, month)
-        is_at_home = folder_of(folder_of(path)) == folder_of(group.folder(lake))
-        if told.get("spsetl.table") == table.name and is_at_home and _has_place(footer.columns, table.arrow_schema):
-            return group
-    _logger.warning("left as it is, since this version of spsetl did not write it: %s", path)
-    return None
+def _whose(path: str, footers: dict[str, Footer]) -> str | None:
+    """The appliance of a month's files, if spsetl wrote them all, and all that they hold has a place in the table."""
+    table = schema.BY_NAME[path.rsplit("/", 3)[1]]
+    named = {footer.told.get("spsetl.appliance") for footer in footers.values()}
+    for file, footer in footers.items():
+        if len(named) > 1 or None in named or not _has_place(footer.columns, table.arrow_schema):
+            _logger.warning(
+                "the files of a month are left as they are, since spsetl did not write all of them: %s", file
+            )
+            return None
+    return named.pop()
 
 
 def _has_place(found: pa.Schema, columns: pa.Schema) -> bool:
@@ -122,38 +102,12 @@ def _has_place(found: pa.Schema, columns: pa.Schema) -> bool:
     return len(set(found.names)) == len(found.names) and all(types.get(field.name) == field.type for field in found)
 
 
-def _compact_group(lake: Lake, group: _Group, files: Sequence[_File], target_bytes: int) -> None:
-    """Gather until no two files fit together: what is gathered is smaller than its parts, and may fit once more."""
-    while chosen := _choose(files, target_bytes):
-        gathered = _gather(lake, group, sorted(file.path for file in chosen))
-        files = [*(file for file in files if file not in chosen), gathered]
-
-
-def _choose(files: Iterable[_File], target_bytes: int) -> set[_File]:
-    """As many of the smallest as fit into one file; none where no two do."""
-    chosen: set[_File] = set()
-    total = 0
-    for file in sorted(files, key=lambda file: (file.size, file.path)):
-        total += file.size
-        if total > target_bytes:
-            break
-        chosen.add(file)
-    return chosen if len(chosen) > 1 else set()
-
-
-def _gather(lake: Lake, group: _Group, paths: Sequence[str]) -> _File:
+def _gather(lake: Lake, path: str, appliance: str, paths: Sequence[str]) -> None:
     """Make one file of these, and delete them once it is durable."""
-    path = f"{group.folder(lake)}/{compacted_name()}"
-    told = {
-        "spsetl.appliance": group.appliance,
-        MONTH: group.month,
-        REPLACES: json.dumps([replaced.removeprefix(f"{lake.root}/") for replaced in paths]),
-    }
+    table = path.rsplit("/", 3)[1]
     with storage_errors("write", path):
-        lake.folders.make(group.folder(lake))
-        file = TableFile(lake.storage, path, group.table, told)
+        file = TableFile(lake.storage, path, table, {"spsetl.appliance": appliance})
     try:
-        _make_deletions_durable(lake, paths)
         _copy_rows(lake, paths, file)
     except BaseException:
         file.abandon()
@@ -162,14 +116,6 @@ def _gather(lake: Lake, group: _Group, paths: Sequence[str]) -> _File:
     lake.folders.make_name_durable(path)
     for emptied in sorted(lake.folders.delete(paths)):
         lake.folders.remove_if_empty(emptied)
-    with storage_errors("read", path):
-        return _File(path, lake.storage.files.get_file_info(path).size)
-
-
-def _make_deletions_durable(lake: Lake, paths: Iterable[str]) -> None:
-    """Of what these replaced: who deleted it may have been killed before that was durable, and they soon go too."""
-    replaced = set[str]().union(*(replaced_by(lake.folders, path) for path in paths if may_be_compacted(path)))
-    lake.folders.make_durable({folder_of(path) for path in replaced})
 
 
 def _copy_rows(lake: Lake, paths: Iterable[str], file: TableFile) -> None:

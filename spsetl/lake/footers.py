@@ -1,7 +1,6 @@
 """What is in the lake's files: told by their footers, and read in pieces that fit in memory."""
 
-import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,14 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from spsetl import __version__, schema
-from spsetl.lake.folders import Folders
-from spsetl.lake.names import may_be_compacted
 from spsetl.lake.storage import Storage, damaged, reading_errors
 
-# Of a compacted file: the month of its runs, and the files whose rows it holds, as they were called below the lake.
-MONTH: Final = "spsetl.month"
-REPLACES: Final = "spsetl.replaces"
-# Of every file since schema 4: which tables its writer knew, and which spsetl that was.
+# Which tables its writer knew, and which spsetl that was.
 SCHEMA: Final = "spsetl.schema"
 WRITTEN_BY: Final = "spsetl.version"
 
@@ -91,29 +85,3 @@ def _conform(batch: pa.RecordBatch, columns: pa.Schema, told: Mapping[str, bytes
         for field in columns
     ]
     return pa.RecordBatch.from_arrays(arrays, schema=columns)
-
-
-def find_replaced(folders: Folders, paths: Collection[str]) -> dict[str, set[str]]:
-    """By the compacted files among the paths, those of the other paths that each replaces.
-
-    Raises:
-        StorageError: A compacted file cannot be read or is damaged.
-    """
-    present = set(paths)
-    found: dict[str, set[str]] = {}
-    for path in sorted(filter(may_be_compacted, present)):
-        replaced = present & replaced_by(folders, path)
-        if replaced:
-            found[path] = replaced
-    return found
-
-
-def replaced_by(folders: Folders, path: str) -> set[str]:
-    """The files whose rows a compacted file holds, whether they are still there or not; none if it is no such file.
-
-    Raises:
-        StorageError: It cannot be read or is damaged.
-    """
-    told = read_footer(folders.storage, path).told.get(REPLACES, "[]")
-    with reading_errors(path):
-        return {f"{folders.root}/{name}" for name in json.loads(told)}

@@ -8,8 +8,8 @@ from pyarrow import fs
 
 from spsetl import schema
 from spsetl.lake.folders import Folders
-from spsetl.lake.footers import find_replaced, read_footer
-from spsetl.lake.names import TEMPORARY, WHOLE, file_name, folder_of, may_be_compacted
+from spsetl.lake.footers import read_footer
+from spsetl.lake.names import TEMPORARY, WHOLE, file_name, folder_of, month_file
 from spsetl.lake.storage import Disk, Storage, storage_errors
 from spsetl.lake.writer import LakeWriter
 
@@ -44,14 +44,14 @@ class Lake:
     def files(self, table: str, appliance: str | None = None) -> list[str]:
         """The absolute paths of a table's files, sorted: between them they hold each row that was written, once.
 
-        A file whose rows are in a compacted one is left out, also where a killed compaction left it lying there.
+        A file whose rows are in its month's is left out, also where a killed compaction left it lying there.
 
         Args:
             table: One of the schema's.
             appliance: Only its files.
 
         Raises:
-            StorageError: A folder cannot be listed, or a compacted file is damaged.
+            StorageError: A folder cannot be listed.
         """
         return sorted(self.sizes(table, appliance))
 
@@ -65,7 +65,7 @@ class Lake:
         if appliance is not None:
             folder += f"/{file_name(appliance)}"
         whole = {info.path: info.size for info in self.find(folder) if _is_whole(info)}
-        replaced = set[str]().union(*find_replaced(self.folders, whole).values())
+        replaced = _replaced(whole)
         return {path: size for path, size in whole.items() if path not in replaced}
 
     def appliances(self) -> list[str]:
@@ -98,26 +98,23 @@ class Lake:
     def remove_leftovers(self) -> int:
         """Remove what killed processes left; only while no writer is open. The number of files removed.
 
-        That is what was half-written, what a compacted file replaces, and folders without anything in them. Of whole
-        files, only the footers of compacted ones are read.
+        That is what was half-written, what a month's file stands for, and folders without anything in them. No file is
+        read.
 
         Raises:
-            StorageError: A file cannot be removed, or a compacted file is damaged.
+            StorageError: A file cannot be removed.
         """
         found = self.find(str(self.root))
-        replaced = find_replaced(self.folders, [info.path for info in found if _is_whole(info)])
         leftovers = [info.path for info in found if info.is_file and info.path.endswith(WHOLE + TEMPORARY)]
         with storage_errors("tidy", str(self.root)):
             for path in leftovers:
                 self.storage.files.delete_file(path)
-        for compacted in replaced:
-            self.folders.make_name_durable(compacted)
-        doubled = set[str]().union(*replaced.values())
-        # What replaced others and is itself replaced goes last: until then it tells that those are.
-        self.folders.delete(path for path in doubled if not may_be_compacted(path))
-        self.folders.delete(path for path in doubled if may_be_compacted(path))
-        self._remove_empty_folders(found, {*leftovers, *doubled})
-        return len(leftovers) + len(doubled)
+        replaced = _replaced(info.path for info in found if _is_whole(info))
+        for file in sorted({file for path in replaced if (file := month_file(path)) is not None}):
+            self.folders.make_name_durable(file)
+        self.folders.delete(replaced)
+        self._remove_empty_folders(found, {*leftovers, *replaced})
+        return len(leftovers) + len(replaced)
 
     def _remove_empty_folders(self, found: Iterable[fs.FileInfo], removed: set[str]) -> None:
         filled = {folder_of(info.path) for info in found if info.path not in removed}
@@ -143,6 +140,12 @@ class Lake:
             selector = fs.FileSelector(folder, allow_not_found=True, recursive=True)
             found: list[fs.FileInfo] = self.storage.files.get_file_info(selector)
             return found
+
+
+def _replaced(paths: Iterable[str]) -> set[str]:
+    """Those whose rows a month's file among them has."""
+    present = set(paths)
+    return {path for path in present if month_file(path) in present}
 
 
 def _is_whole(info: fs.FileInfo) -> bool:

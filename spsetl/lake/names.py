@@ -3,13 +3,11 @@
 import re
 from hashlib import blake2b
 from typing import Final
-from uuid import uuid4
 
 WHOLE: Final = ".parquet"
 TEMPORARY: Final = ".tmp"
-UNDATED: Final = "undated"
 
-_COMPACTED: Final = "compacted-"
+_LATE: Final = "late-"
 _LONGEST_NAME: Final = 120
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]|^[._]")
 _RUN_ID: Final = re.compile(r"([0-9]{4})(0[1-9]|1[0-2])[0-9]{2}T[0-9]+Z-")
@@ -31,20 +29,22 @@ def file_name(name: str) -> str:
     return f"{quoted[: _LONGEST_NAME - len(digest) - 1]}-{digest}"
 
 
-def month_of(run_id: str) -> str:
-    """The month (UTC) in which the run began, as `YYYY-MM`; `undated` where the run's name does not begin with it."""
+def late_name(run_id: str) -> str:
+    """The folder of a run that began in a month whose runs one file stands for already: no month's file does for it."""
+    return f"{_LATE}{file_name(run_id)}"
+
+
+def month_of(run_id: str) -> str | None:
+    """The month (UTC) in which the run began, as `YYYY-MM`; None where the run's name does not begin with it."""
     found = _RUN_ID.match(run_id)
-    return f"{found[1]}-{found[2]}" if found else UNDATED
+    return f"{found[1]}-{found[2]}" if found else None
 
 
-def compacted_name() -> str:
-    """A name for a compacted file that no other file has."""
-    return f"{_COMPACTED}{uuid4().hex}{WHOLE}"
-
-
-def may_be_compacted(path: str) -> bool:
-    """Whether a file's name is that of a compacted one; a part of a run may be called so too, only the footer tells."""
-    return path.rpartition("/")[2].startswith(_COMPACTED)
+def month_file(path: str) -> str | None:
+    """The file that stands for all runs of a month, where it is there: that in which the run of this file began."""
+    folder = folder_of(path)
+    month = month_of(folder.rpartition("/")[2])
+    return None if month is None else f"{folder_of(folder)}/{month}{WHOLE}"
 
 
 def folder_of(path: str) -> str:

@@ -31,8 +31,8 @@ def rename_files(lake: Lake, old: str, new: str) -> None:
         StorageError: A file is damaged, or the disk is full; what is done stays, and the rest can be done later.
     """
     for folder, paths in _files_of(lake, old).items():
-        table, _, below = folder.removeprefix(f"{lake.root}/").split("/", 2)
-        target = f"{lake.root}/{table}/{file_name(new)}/{below}"
+        table, _, *below = folder.removeprefix(f"{lake.root}/").split("/")
+        target = "/".join((str(lake.root), table, file_name(new), *below))
         with storage_errors("write", target):
             lake.folders.make(target)
         whole = [path for path in paths if path.endswith(WHOLE)]

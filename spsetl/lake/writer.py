@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from spsetl import schema
 from spsetl.lake.folders import Folders
 from spsetl.lake.footers import who_writes
-from spsetl.lake.names import TEMPORARY, WHOLE, file_name, folder_of
+from spsetl.lake.names import TEMPORARY, WHOLE, file_name, folder_of, late_name, month_file
 from spsetl.lake.storage import Storage, storage_errors
 
 # Rows wait in memory until they make a row group that is worth reading by itself: bounded, for each table.
@@ -118,7 +118,8 @@ class LakeWriter:
         self.rows: dict[str, int] = {}
         self._folders = folders
         self._metadata = {"spsetl.appliance": appliance, "spsetl.run_id": run_id, "spsetl.part": part}
-        self._folder = f"{file_name(appliance)}/{file_name(run_id)}"
+        self._appliance = file_name(appliance)
+        self._run_id = run_id
         self._name = f"{file_name(part)}{WHOLE}"
         self._open: dict[str, TableFile] = {}
 
@@ -137,9 +138,14 @@ class LakeWriter:
                 file.write(batch)
 
     def _start(self, table: str) -> TableFile:
-        folder = f"{self._folders.root}/{schema.BY_NAME[table].name}/{self._folder}"
+        home = f"{self._folders.root}/{schema.BY_NAME[table].name}/{self._appliance}"
+        folder = f"{home}/{file_name(self._run_id)}"
         path = f"{folder}/{self._name}"
         with storage_errors("write", path):
+            month = month_file(path)
+            if month is not None and self._folders.storage.files.get_file_info(month).is_file:
+                folder = f"{home}/{late_name(self._run_id)}"
+                path = f"{folder}/{self._name}"
             self._folders.make(folder)
             file = self._open[table] = TableFile(self._folders.storage, path, table, self._metadata)
         return file

@@ -34,6 +34,7 @@ from spsetl.schema.statuses import (
     NOT_INDEXED,
     NOT_REQUESTED,
     PENDING,
+    REPLAYED,
     VANISHED,
 )
 from spsetl.schema.types import Column, Kind, Table
@@ -66,6 +67,7 @@ __all__ = [
     "PENDING",
     "POLICIES",
     "QUARANTINE",
+    "REPLAYED",
     "SCORE_DETAILS",
     "SESSIONS",
     "SESSION_LISTS",

@@ -126,7 +126,11 @@ DETAIL_FETCHES: Final = Table(
         APPLIANCE,
         SESSION_KEY,
         made("kind", Kind.TEXT, "Which details: channels, events, alerts, trail_downloads, indexing"),
-        made("status", Kind.TEXT, "fetched, or gone; or as in detail_failures: failed, absent, vanished"),
+        made(
+            "status",
+            Kind.TEXT,
+            "fetched, gone, replayed (out of quarantine); or as in detail_failures: failed, absent, vanished",
+        ),
         made("error", Kind.TEXT, "Why they were not fetched"),
         made("revision", Kind.INTEGER, "Revision of the session that they were fetched for"),
         made("row_hash", Kind.TEXT, "Hash of that version of the session"),

@@ -12,3 +12,6 @@ NOT_REQUESTED: Final = "not_requested"
 FAILED: Final = "failed"
 ABSENT: Final = "absent"
 VANISHED: Final = "vanished"
+
+# Nothing was asked for: rows were read out of quarantine, and stand in the part beside those of the last fetch.
+REPLAYED: Final = "replayed"

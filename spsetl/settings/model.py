@@ -218,6 +218,11 @@ class Settings(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True
     question_memory: _OrNone[_Memory] = _copy(
         "Memory of one question, an amount or a part of the machine's, the rest spills; or none", "50%", example="4GB"
     )
+    merge_memory: _OrNone[_Memory] = _copy(
+        "Memory that merging may take, the rest spills; or none, a quarter of the machine's and 512 MB at least",
+        NONE,
+        example="2GB",
+    )
     log_format: Literal["text", "logfmt", "json"] = _messages(
         "How stderr tells what happens: text for a person, or a line an event as logfmt or json", "text", example="json"
     )

@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
-import duckdb
-
 from spsetl.warehouse.merge import Files
 
 # A killed sync fetches again what was not merged: never more than what came within so many seconds.
@@ -59,20 +57,9 @@ class Gathering(Generic[T]):
         waiting, self._waiting, self._sessions, self._bytes = self._waiting, [], 0, 0
         began = self._clock()
         if waiting:
-            self._merge_all(waiting)
+            self._merge(waiting)
         self._merged_at = self._clock()
         self._wait = min(_SECONDS, max(_LEAST_SECONDS, _TIMES * (self._merged_at - began)))
-
-    def _merge_all(self, parts: list[T]) -> None:
-        """Where rows to replace lie so far apart that they do not fit into DuckDB's memory, half of them may."""
-        try:
-            self._merge(parts)
-        except duckdb.OutOfMemoryException:
-            if len(parts) == 1:
-                raise
-            middle = len(parts) // 2
-            self._merge_all(parts[:middle])
-            self._merge_all(parts[middle:])
 
 
 def gather_files(parts: Iterable[Files]) -> Files:

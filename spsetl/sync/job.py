@@ -29,6 +29,7 @@ from spsetl.sync.steps import RunClock, Steps
 from spsetl.telemetry import start_telemetry
 from spsetl.warehouse import checks, details, runs
 from spsetl.warehouse.marts import build_marts
+from spsetl.warehouse.merge import merge_part
 from spsetl.warehouse.publish import publish
 from spsetl.warehouse.windows import doubt_windows
 from spsetl.warehouse.work import WorkDatabase
@@ -113,7 +114,8 @@ class Job:
         )
         with self.steps.lake.writer(appliance=self.appliance, run_id=run.run_id, part="run") as writer:
             writer.write({schema.SYNC_RUNS.name: runs.run_batch(row)})
-        runs.finish_run(self.work, row)
+        with self.work.transaction() as connection:
+            merge_part(connection, writer.files)
 
     def _remarks(self) -> list[str]:
         """What the appliance made difficult."""
@@ -156,7 +158,11 @@ def open_job(
         ):
             lake = Lake(places.lake)
             lake.remove_leftovers()
-            with _counted(run, client), open_work(places, lake) as work, _measured(run, work, settings):
+            with (
+                _counted(run, client),
+                open_work(places, lake, memory=settings.merge_memory) as work,
+                _measured(run, work, settings),
+            ):
                 if kind == "reconcile":
                     require_known_name(work, run.appliance)
                 else:

@@ -152,7 +152,7 @@ def _change(settings: Settings, change: Change) -> None:
             return
         lake = Lake(places.lake)
         lake.remove_leftovers()
-        with open_work(places, lake) as work:
+        with open_work(places, lake, memory=settings.merge_memory) as work:
             names = appliances.fetch_names(work) | {*lake.appliances()}
         names |= {run.appliance for run in fetch_last_runs(places.private, is_running=False)}
         if change.old not in names:
@@ -179,7 +179,7 @@ def _finish(settings: Settings, places: DataDir, change: Change) -> None:
     lake = Lake(places.lake)
     lake.remove_leftovers()
     _change_files(lake, change)
-    with open_work(places, lake) as work:
+    with open_work(places, lake, memory=settings.merge_memory) as work:
         _change_tables(work, settings, change)
     _change_published(settings, places, change)
     rename_last_runs(places.private, change.old, change.new)
@@ -222,7 +222,7 @@ def _change_published(settings: Settings, places: DataDir, change: Change) -> No
         return
     private = places.private / "appliances.duckdb"
     remove_database(private)
-    with WorkDatabase(private, published=places.published) as copy:
+    with WorkDatabase(private, published=places.published, memory=settings.merge_memory) as copy:
         _change_tables(copy, settings, change)
     publish(private, places.published)
     remove_database(private)

@@ -1,6 +1,7 @@
 """The phases that runs are made of: reading windows, fetching details, and seeing that not too much has gone."""
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -19,7 +20,7 @@ from spsetl.sync.job import Job
 from spsetl.sync.reading import WindowTask
 from spsetl.sync.steps import Batch, FetchedBatch, FetchedWindow, batches_of
 from spsetl.warehouse import details, merge, runs
-from spsetl.warehouse.windows import DIFFERS, WindowKind, WindowRecord, doubt_windows, record_window
+from spsetl.warehouse.windows import DIFFERS, WindowKind, WindowRecord, doubt_windows
 from spsetl.window import EPOCH, Window
 
 # Sessions whose details make one step: a second or two of requests.
@@ -66,15 +67,13 @@ def _tasks(job: Job, kind: WindowKind, windows: Iterable[Window]) -> Iterator[Wi
 def _merge_windows(job: Job, windows: Sequence[FetchedWindow]) -> None:
     run = job.run
     with job.work.transaction() as connection:
-        merged = merge.merge_sessions(connection, gather_files(fetched.files for fetched in windows))
+        merged = merge.merge_part(connection, gather_files(fetched.files for fetched in windows))
         written = sum(fetched.rows for fetched in windows)
-        if merged.rows_read != written:
+        if merged.sessions_read != written:
             raise IncompleteError(
-                f"{_named(windows)}: {written} sessions were written and {merged.rows_read} read back: "
+                f"{_named(windows)}: {written} sessions were written and {merged.sessions_read} read back: "
                 "check the disk, and run again"
             )
-        for fetched in windows:
-            record_window(connection, fetched.record, appliance=job.appliance, run_id=job.run.run_id)
         runs.add_moved(connection, job.run, merged.moved)
     job.teller.info(
         "windows merged",
@@ -201,8 +200,8 @@ def _fetch_batches(job: Job, batches: Iterable[Batch], waiting: int) -> None:
     with job.teller.span("details"), held_back():
         try:
             for fetched in job.runner.map("details", steps.fetch_batch, batches, workers=2, stop=job.stop):
-                gathering.add(fetched, fetched.files, sessions=len(fetched.details))
-                pace.note(len(fetched.details))
+                gathering.add(fetched, fetched.files, sessions=fetched.sessions)
+                pace.note(fetched.sessions)
         finally:
             gathering.merge()  # what was fetched is kept, whatever ended the rest
     pace.tell()
@@ -211,16 +210,19 @@ def _fetch_batches(job: Job, batches: Iterable[Batch], waiting: int) -> None:
 
 def _merge_batches(job: Job, batches: Sequence[FetchedBatch]) -> None:
     files = gather_files(batch.files for batch in batches)
-    fetched = [one for batch in batches for one in batch.details]
     with job.work.transaction() as connection:
-        rows = details.merge_details(connection, files, appliance=job.appliance, fetched=fetched)
+        merged = merge.merge_part(connection, files)
     run = job.run
-    run.rows.update(rows)
+    run.rows.update(merged.rows)
     for batch in batches:
         _add_quality(run, batch.quality)
     expected = CAN_BE_ABSENT | job.steps.details.unknown_kinds
-    outcomes = [outcome for one in fetched for kind, outcome in one.statuses.items() if kind not in expected]
-    run.details_gone += outcomes.count(schema.GONE) + outcomes.count(schema.VANISHED)
+    outcomes = sum((batch.outcomes for batch in batches), Counter())
+    run.details_gone += sum(
+        number
+        for (kind, status), number in outcomes.items()
+        if kind not in expected and status in {schema.GONE, schema.VANISHED}
+    )
 
 
 def _tell_failures(job: Job, kinds: Sequence[str], start: datetime | None, end: datetime | None) -> None:

@@ -23,8 +23,8 @@ from spsetl.files import replacing
 from spsetl.sync.data_dir import DataDir
 from spsetl.sync.job import Job
 from spsetl.sync.status import as_rows, describe_retention, retention_query
-from spsetl.warehouse.merge import Files
-from spsetl.warehouse.policies import fetch_known_policies, merge_policies
+from spsetl.warehouse.merge import Files, merge_part
+from spsetl.warehouse.policies import fetch_known_policies
 
 _RIGHT: Final = (
     "the user may not read the configuration{of}: the table policies, and how long metadata lives, are as they were "
@@ -51,7 +51,7 @@ def _copy_policies(job: Job) -> None:
     step = partial(_fetch, job)
     for fetched in job.runner.map("policies", step, [known], workers=1, stop=job.steps.stop):
         with job.work.transaction() as connection:
-            versions = merge_policies(connection, fetched.files)
+            versions = merge_part(connection, fetched.files).rows.get(schema.POLICIES.name)
         if versions:
             job.run.rows[schema.POLICIES.name] += versions
         job.run.warnings += _remarks(fetched.configuration)

@@ -1,8 +1,9 @@
 """Reading once more what could not be read: after spsetl has learnt to."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import count
+from itertools import count, groupby
 from typing import Any
 from uuid import uuid4
 
@@ -21,10 +22,11 @@ from spsetl.warehouse import quarantine
 from spsetl.warehouse.checks import require_passed, run_checks
 from spsetl.warehouse.details import request_kinds
 from spsetl.warehouse.marts import build_marts, forget_marts
+from spsetl.warehouse.merge import merge_part
 from spsetl.warehouse.publish import publish
 from spsetl.warehouse.quarantine import QuarantinedRow
 from spsetl.warehouse.work import WorkDatabase
-from spsetl.window import aware_utc
+from spsetl.window import aware_utc, naive_utc
 
 _POSITION = "position"
 
@@ -69,7 +71,7 @@ def run_replay(settings: Settings) -> ReplayReport:
         lake.remove_leftovers()
         now = datetime.now(UTC)
         run_id = f"{now:%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}"
-        with open_work(places, lake) as work:
+        with open_work(places, lake, memory=settings.merge_memory) as work:
             replayed = 0
             for appliance in quarantine.fetch_quarantined_appliances(work):
                 replayed += replay(work, lake, appliance=appliance, run_id=run_id, now=now)
@@ -101,38 +103,52 @@ def replay(work: WorkDatabase, lake: Lake, *, appliance: str, run_id: str, now: 
         lake: Where the rows are written first.
         appliance: Whose quarantine.
         run_id: The replay.
-        now: Aware. An equal row that comes later is unreadable again.
+        now: Aware; after all that the copy has. An equal row that comes later is unreadable again.
     """
     with lake.writer(appliance=appliance, run_id=run_id, part="replay") as writer:
         replayed = _write_readable(work, writer, appliance=appliance, run_id=run_id, now=now)
     if replayed:
         with work.transaction() as connection:
-            quarantine.merge_replayed(connection, lake, writer.files)
+            merge_part(connection, writer.files)
             forget_marts(connection)
     return replayed
 
 
 def _write_readable(work: WorkDatabase, writer: LakeWriter, *, appliance: str, run_id: str, now: datetime) -> int:
     replayed = 0
-    former: tuple[str, str | None] | None = None
-    taken: set[Any] = set()
-    for row in quarantine.fetch_quarantined(work, appliance):
-        batches = _flatten(row, Flattener(appliance=appliance, run_id=run_id))
-        if batches is None:
+    found = quarantine.fetch_quarantined(work, appliance)
+    for (table, session_key), rows in groupby(found, key=lambda row: (row.table, row.session_key)):
+        former = None
+        if session_key is not None and table is not schema.SESSIONS:
+            former = quarantine.fetch_rows(work, table, appliance, session_key, run_id=run_id)
+        taken = set() if former is None else set(former.column(table.key[-1]).to_pylist())
+        readable = []
+        for row in rows:
+            batches = _flatten(row, Flattener(appliance=appliance, run_id=run_id))
+            if batches is not None and former is not None:
+                batch = _find_place(table, batches[table.name], taken)
+                batches = None if batch is None else {table.name: batch}
+            if batches is not None:
+                writer.write(batches)
+                readable.append(row)
+        if not readable:
             continue
-        if row.session_key is not None and row.table is not schema.SESSIONS:
-            if former != (row.table.name, row.session_key):
-                former = (row.table.name, row.session_key)
-                taken = quarantine.fetch_keys(work, row.table, appliance, row.session_key)
-            batch = _find_place(row.table, batches[row.table.name], taken)
-            if batch is None:
-                continue
-            batches = {row.table.name: batch}
-        writer.write(batches)
-        again = quarantine.read_again_batch([row], appliance=appliance, run_id=run_id, read_at=now)
-        writer.write({schema.QUARANTINE.name: again})
-        replayed += 1
+        lineage = {"appliance": appliance, "run_id": run_id, "extracted_at": naive_utc(now)}
+        if former is not None and session_key is not None:
+            # They take the place of what was fetched, which the part therefore holds as well.
+            for batch in former.to_batches():
+                writer.write({table.name: batch})
+            asked = {"session_key": session_key, "kind": table.name, "status": schema.REPLAYED}
+            writer.write(_one_row(schema.DETAIL_FETCHES, asked | lineage))
+        for row in readable:
+            again = {"table_name": table.name, "session_key": session_key, "row_hash": row.row_hash}
+            writer.write(_one_row(schema.QUARANTINE, again | lineage))
+        replayed += len(readable)
     return replayed
+
+
+def _one_row(table: schema.Table, row: Mapping[str, Any]) -> dict[str, pa.RecordBatch]:
+    return {table.name: pa.RecordBatch.from_pylist([row], schema=table.arrow_schema)}
 
 
 def _flatten(row: QuarantinedRow, flattener: Flattener) -> dict[str, pa.RecordBatch] | None:

@@ -88,10 +88,8 @@ def run_rebuild(settings: Settings) -> RebuildReport:
 def _build(path: Path, lake: Lake, settings: Settings) -> tuple[dict[str, int], list[str]]:
     """A whole, checked and closed work database; its rows by table, and what the checks warn of."""
     # It begins empty: there is nothing published under its own name.
-    with WorkDatabase(path, published=path) as work:
-        # Each thread holds a row group of a hundred columns: two do not fit into the limit beside what is joined.
-        work.connection.execute("set threads = 1")
-        rows = rebuild_tables(work.connection, lake)
+    with WorkDatabase(path, published=path, memory=settings.merge_memory) as work:
+        rows = rebuild_tables(work, lake)
         for (appliance,) in work.connection.execute("select distinct appliance from sessions").fetchall():
             request_kinds(work, appliance=appliance, kinds=settings.details)
         build_marts(work, settings.office_hours)

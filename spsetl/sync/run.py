@@ -122,7 +122,7 @@ def plan_sync(settings: Settings, *, new_appliance: bool = False) -> Run:
     with (
         hold_copy(settings, places),
         connect(settings, access, places, SILENT) as client,
-        open_work(places, Lake(places.lake)) as work,
+        open_work(places, Lake(places.lake), memory=settings.merge_memory) as work,
     ):
         require_own_name(work, client, access.appliance, is_new=new_appliance)
         kept = fetch_capabilities(work, access.appliance)

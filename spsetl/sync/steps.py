@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from spsetl.sync.details import DetailFetcher, SessionDetails
 from spsetl.sync.pages import Pages
 from spsetl.sync.reading import Walk, WindowReading, WindowTask
 from spsetl.sync.turns import Turns
-from spsetl.warehouse.details import FetchedDetails, PendingDetails
+from spsetl.warehouse.details import PendingDetails
 from spsetl.warehouse.merge import Files
 from spsetl.warehouse.windows import WindowRecord
 
@@ -78,9 +78,10 @@ class FetchedWindow:
 
 @dataclass(frozen=True)
 class FetchedBatch:
-    """Sessions whose details, and what became of asking for them, are durable."""
+    """Sessions whose details, and what became of asking for them, are durable; `outcomes` are by kind and status."""
 
-    details: Sequence[FetchedDetails]
+    sessions: int
+    outcomes: Counter[tuple[str, str]]
     files: Files
     quality: Quality
 
@@ -199,7 +200,7 @@ class Steps:
             return self._fetch_batch(batch)
 
     def _fetch_batch(self, batch: Batch) -> FetchedBatch:
-        outcomes: list[FetchedDetails] = []
+        sessions, outcomes = 0, Counter[tuple[str, str]]()
         journal: list[dict[str, Any]] = []
         with self._writer(f"details-{batch.number:06d}") as writer:
             flattener = self._flattener()
@@ -208,8 +209,8 @@ class Steps:
                 for kind, rows in fetched.items.items():
                     flattener.add_details(schema.BY_NAME[kind], fetched.session.session_key, rows, extracted_at=now)
                 if fetched.statuses:
-                    session = fetched.session
-                    outcomes.append(FetchedDetails(session.session_key, session.row_hash, fetched.statuses))
+                    sessions += 1
+                    outcomes.update(fetched.statuses.items())
                     journal += self._fetches(fetched, now)
                 self.teller.advance("details", 1)
                 _write_when_full(writer, flattener)
@@ -217,7 +218,7 @@ class Steps:
             if journal:
                 table = schema.DETAIL_FETCHES
                 writer.write({table.name: pa.RecordBatch.from_pylist(journal, schema=table.arrow_schema)})
-        return FetchedBatch(outcomes, writer.files, flattener.quality)
+        return FetchedBatch(sessions, outcomes, writer.files, flattener.quality)
 
     def _fetches(self, fetched: SessionDetails, now: datetime) -> list[dict[str, Any]]:
         """Rows of detail_fetches."""

@@ -115,7 +115,6 @@ def change_appliance(work: WorkDatabase, old: str, new: str | None) -> None:
     The tables are written anew: to change or delete many rows in place takes memory for each.
     """
     run = work.connection.execute
-    run("set threads = 1")  # each holds a row group of a hundred columns
     name = "case when appliance = $old then $new else appliance end"
     with work.transaction() as connection:
         for table in _tables():

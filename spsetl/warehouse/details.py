@@ -9,25 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, get_args
 
-import duckdb
-
 from spsetl import schema
 from spsetl.appliance.protocol import DetailKind
 from spsetl.queries import read_statement
-from spsetl.warehouse.merge import Files, merge_quarantine, replace_rows
 from spsetl.warehouse.work import WorkDatabase
 from spsetl.window import naive_utc
 
 KINDS: Final[tuple[DetailKind, ...]] = get_args(DetailKind)
-# What a session's status becomes by it.
-_STATUS_BY_OUTCOME: Final = {
-    schema.FETCHED: schema.FETCHED,
-    schema.GONE: schema.GONE,
-    schema.VANISHED: schema.GONE,
-    schema.FAILED: schema.PENDING,
-    schema.ABSENT: schema.PENDING,
-}
-_UNSETTLED: Final = f"('{schema.FAILED}', '{schema.ABSENT}', '{schema.VANISHED}')"
 
 
 @dataclass(frozen=True)
@@ -40,15 +28,6 @@ class PendingDetails:
     row_hash: str
     kinds: tuple[DetailKind, ...]
     tries: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class FetchedDetails:
-    """What became of asking for a session's details, by kind: `schema.FETCHED`, `GONE`, `FAILED` and so on."""
-
-    session_key: str
-    row_hash: str
-    statuses: Mapping[str, str]
 
 
 def request_kinds(work: WorkDatabase, *, appliance: str, kinds: Sequence[str]) -> None:
@@ -154,61 +133,3 @@ def pending_details(
         )
         for key, start, revision, row_hash, tries, *wants in rows
     ]
-
-
-def merge_details(
-    connection: duckdb.DuckDBPyConnection, files: Files, *, appliance: str, fetched: Sequence[FetchedDetails]
-) -> dict[str, int]:
-    """Replace the details of these sessions, inside the caller's transaction.
-
-    A session that changed since it was listed keeps its status, and so is fetched again.
-
-    Returns:
-        The number of rows written, by table.
-    """
-    # As lists, and not as a registered table: for that, DuckDB loads pandas.
-    columns = {
-        "session_key": [f.session_key for f in fetched],
-        "row_hash": [f.row_hash for f in fetched],
-        **{f"{kind}_status": [_STATUS_BY_OUTCOME.get(f.statuses.get(kind, "")) for f in fetched] for kind in KINDS},
-    }
-    lists = ", ".join(f"unnest(${name}::varchar[]) as {name}" for name in columns)
-    connection.execute(
-        f"create or replace temp table fetched_details as select f.* from (select $appliance as appliance, {lists}) f "  # noqa: S608 our names
-        "semi join sessions s on f.appliance = s.appliance and f.session_key = s.session_key "
-        "and f.row_hash = s.row_hash",
-        {"appliance": appliance, **columns},
-    )
-    rows = {}
-    for table in schema.DETAIL_TABLES:
-        where = f"p.{table.name}_status = '{schema.FETCHED}'"
-        names = list(files.get(table.name, ()))
-        rows[table.name] = replace_rows(connection, table, names, "fetched_details", where=where)
-        connection.execute(
-            "delete from quarantine using fetched_details p where quarantine.table_name = $table "  # noqa: S608 our names
-            f"and quarantine.appliance = p.appliance and quarantine.session_key = p.session_key and {where}",
-            {"table": table.name},
-        )
-    merge_quarantine(connection, files)
-    _merge_failures(connection, list(files.get(schema.DETAIL_FETCHES.name, ())))
-    sets = ", ".join(f"{kind}_status = coalesce(p.{kind}_status, sessions.{kind}_status)" for kind in KINDS)
-    connection.execute(
-        f"update sessions set {sets} from fetched_details p "  # noqa: S608 our names
-        "where sessions.appliance = p.appliance and sessions.session_key = p.session_key"
-    )
-    return rows
-
-
-def _merge_failures(connection: duckdb.DuckDBPyConnection, files: list[str]) -> None:
-    """Note what was asked for in vain, forget what is settled: what the journal in these files says."""
-    if not files:
-        return
-    asked = read_statement("merge", "detail_failures")
-    connection.execute(f"create or replace temp table asked_details as {asked}", {"files": files})
-    connection.execute(
-        "delete from detail_failures f using asked_details a "
-        "where f.appliance = a.appliance and f.session_key = a.session_key and f.kind = a.kind"
-    )
-    connection.execute(
-        f"insert into detail_failures by name select * from asked_details where status in {_UNSETTLED}"  # noqa: S608 our names
-    )

@@ -5,8 +5,6 @@ small, and made anew from it. Either way the rows are those that a full build wo
 """
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,8 +22,6 @@ _PAIRS: Final = "dim_user_server_pairs"
 _DETAILS: Final = ("channels", "events", "alerts", "session_scores")
 # These read more than the sessions: they can differ though no session does.
 _OF_CONFIGURATION: Final = frozenset({"dim_connection_policies"})
-# Joined and written at once; more do not fit into the memory that the work database may use.
-_SLICE: Final = 50_000
 # Replacing a row costs several times what building it does.
 _MOST_CHANGED: Final = 0.2
 _MARK: Final = "Built by: "
@@ -58,24 +54,10 @@ def build_marts(work: WorkDatabase, office_hours: OfficeHours) -> BuiltMarts:
         is_known = (_comment_of_sessions(connection) or "").endswith(mark)
         marts.begin(anew=not is_known)
         is_full = not (is_known and marts.find_changed())
-        if is_full:
-            marts.empty_sessions()
-        sessions = marts.build_sessions()
+        sessions = marts.build_all_sessions() if is_full else marts.build_changed_sessions()
         marts.build_others(is_full=is_full, sessions=sessions)
         _comment_sessions(connection, mark)
     return BuiltMarts(is_full, sessions)
-
-
-@contextmanager
-def _in_one_thread(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Each thread holds a row group of sixty columns: two do not fit into the limit beside what is joined."""
-    (threads,) = connection.execute("select current_setting('threads')::integer").fetchall()[0]
-    connection.execute("set threads = 1")
-    try:
-        yield
-    finally:
-        with suppress(duckdb.Error):  # a database that has failed for good takes no settings
-            connection.execute(f"set threads = {threads}")
 
 
 def forget_marts(connection: duckdb.DuckDBPyConnection) -> None:
@@ -129,61 +111,41 @@ class _Marts:
             self._connection.execute(f"create schema {SCHEMA}")
         self._build(_mart(_PAIRS))
 
-    def empty_sessions(self) -> None:
-        """An empty mart of the sessions: every session has changed."""
-        self._build(_mart(_SESSIONS), limit="limit 0")
-        self._note_changed()
-
     def find_changed(self) -> bool:
         """Note the sessions whose row is not of what the copy has now; False if they are too many to build singly."""
-        changed = self._note_changed()
-        return changed <= _MOST_CHANGED * _count(self._connection, f"{SCHEMA}.{_SESSIONS}")
+        changed = read_statement("build", "changed_sessions")
+        self._connection.execute(f"create or replace temp table changed_sessions as {changed}")
+        return _count(self._connection, "changed_sessions") <= _MOST_CHANGED * self._sessions()
 
-    def _note_changed(self) -> int:
-        self._connection.execute(
-            f"create or replace temp table changed_sessions as {read_statement('build', 'changed_sessions')}",
-            {"slice_size": _SLICE},
-        )
-        return _count(self._connection, "changed_sessions")
+    def build_all_sessions(self) -> int:
+        """Build the rows of all sessions; how many there are."""
+        self._build(_mart(_SESSIONS))
+        return self._sessions()
 
-    def build_sessions(self) -> int:
-        """Build the rows of all sessions that were noted; how many there were to build or to drop."""
+    def build_changed_sessions(self) -> int:
+        """Build the rows of the sessions that were noted; how many there were to build or to drop."""
         run = self._connection.execute
         run(
             f"delete from {SCHEMA}.{_SESSIONS} using changed_sessions c "  # noqa: S608 our names
             f"where {_SESSIONS}.appliance = c.appliance and {_SESSIONS}.session_key = c.session_key"
         )
-        statement = f"insert into {SCHEMA}.{_SESSIONS} by name {_mart(_SESSIONS).statement}"
-        for (number,) in run("select distinct slice from changed_sessions order by slice").fetchall():
-            run(
-                "create or replace temp table slice_sessions as "
-                "select appliance, session_key, place from changed_sessions where slice = $number",
-                {"number": number},
-            )
-            self._show_slice()
-            with _in_one_thread(self._connection):
-                run(statement, self._values)
-            self._hide_slice()
-        changed = _count(self._connection, "changed_sessions")
-        run("drop table changed_sessions")
-        return changed
-
-    def _show_slice(self) -> None:
-        """Temporary views come before tables of the same name."""
-        self._connection.execute(
+        # Temporary views come before tables of the same name.
+        run(
             "create temp view sessions as select s.* from work.main.sessions s "
-            "where s.rowid in (select c.place from slice_sessions c)"
+            "where s.rowid in (select c.place from changed_sessions c)"
         )
         for table in _DETAILS:
-            self._connection.execute(
+            run(
                 f"create temp view {table} as select t.* from work.main.{table} t "  # noqa: S608 our names
-                "semi join slice_sessions c on t.appliance = c.appliance and t.session_key = c.session_key"
+                "semi join changed_sessions c on t.appliance = c.appliance and t.session_key = c.session_key"
             )
-
-    def _hide_slice(self) -> None:
+        run(f"insert into {SCHEMA}.{_SESSIONS} by name {_mart(_SESSIONS).statement}", self._values)
         for name in ("sessions", *_DETAILS):
-            self._connection.execute(f"drop view temp.{name}")
-        self._connection.execute("drop table slice_sessions")
+            run(f"drop view temp.{name}")
+        return _count(self._connection, "changed_sessions")
+
+    def _sessions(self) -> int:
+        return _count(self._connection, f"{SCHEMA}.{_SESSIONS}")
 
     def build_others(self, *, is_full: bool, sessions: int) -> None:
         """Build what is made from the sessions: all of it anew, or the tables that can have changed."""
@@ -192,11 +154,11 @@ class _Marts:
             if mart.name not in {_PAIRS, _SESSIONS} and (is_full or can_differ):
                 self._build(mart)
 
-    def _build(self, mart: Mart, *, limit: str = "") -> None:
+    def _build(self, mart: Mart) -> None:
         name = f"{SCHEMA}.{mart.name}"
         needed = {key: value for key, value in self._values.items() if key in mart.parameters}
         run = self._connection.execute
-        run(f"create or replace {mart.kind} {name} as {mart.statement} {limit}", needed or None)
+        run(f"create or replace {mart.kind} {name} as {mart.statement}", needed or None)
         run(f"comment on {mart.kind} {name} is {quote_text(mart.comment)}")
         for column in mart.columns:
             run(f'comment on column {name}."{column.name}" is {quote_text(column.comment)}')

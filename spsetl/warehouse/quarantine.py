@@ -1,22 +1,14 @@
-"""What could not be read: taking out of quarantine what can be read now.
+"""What could not be read: finding it again for a replay."""
 
-A row that was read at last stands in the lake's quarantine once more, without reason and content: so a rebuild knows.
-"""
-
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final, cast
 
-import duckdb
 import pyarrow as pa
 
 from spsetl import schema
-from spsetl.lake import Lake
-from spsetl.warehouse.merge import Files
-from spsetl.warehouse.rebuild import rebuild_sessions
 from spsetl.warehouse.work import WorkDatabase
-from spsetl.window import naive_utc
 
 _PAGE: Final = 500
 
@@ -67,56 +59,11 @@ def fetch_quarantined(work: WorkDatabase, appliance: str) -> Iterator[Quarantine
             yield QuarantinedRow(schema.BY_NAME[table], *values)
 
 
-def fetch_keys(work: WorkDatabase, table: schema.Table, appliance: str, session_key: str) -> set[Any]:
-    """What tells a session's rows of a table of details apart, of those in the copy."""
-    rows = work.connection.execute(
-        f"select {table.key[-1]} from {table.name} where appliance = $appliance and session_key = $session_key",  # noqa: S608 our names
-        {"appliance": appliance, "session_key": session_key},
-    ).fetchall()
-    return {key for (key,) in rows}
-
-
-def read_again_batch(
-    rows: Sequence[QuarantinedRow], *, appliance: str, run_id: str, read_at: datetime
-) -> pa.RecordBatch:
-    """Rows for the lake's quarantine that say that these were read.
-
-    Args:
-        rows: Which.
-        appliance: Whose.
-        run_id: The replay.
-        read_at: When; aware. An equal row that comes later is unreadable again.
-    """
-    constants = {"appliance": appliance, "extracted_at": naive_utc(read_at), "run_id": run_id}
-    return pa.RecordBatch.from_pylist(
-        [
-            {"table_name": row.table.name, "session_key": row.session_key, "row_hash": row.row_hash, **constants}
-            for row in rows
-        ],
-        schema=schema.QUARANTINE.arrow_schema,
+def fetch_rows(work: WorkDatabase, table: schema.Table, appliance: str, session_key: str, *, run_id: str) -> pa.Table:
+    """A session's rows of a table of details, as rows of another run."""
+    found = work.connection.sql(
+        f"select * replace ($run_id as run_id) from {table.name} "  # noqa: S608 our names
+        "where appliance = $appliance and session_key = $session_key",
+        params={"appliance": appliance, "session_key": session_key, "run_id": run_id},
     )
-
-
-def merge_replayed(connection: duckdb.DuckDBPyConnection, lake: Lake, files: Files) -> None:
-    """Take what was read into the copy and out of quarantine, inside the caller's transaction.
-
-    The sessions that it belongs to are made anew from the lake: so the copy is what a rebuild would make.
-
-    Args:
-        connection: Of the work database.
-        lake: With these files in it.
-        files: What the replay wrote.
-    """
-    owned = [path for table, paths in files.items() if table != schema.QUARANTINE.name for path in paths]
-    connection.execute(
-        "create or replace temp table replayed_sessions as select distinct appliance, session_key "
-        "from read_parquet($files, union_by_name = true)",
-        {"files": owned},
-    )
-    rebuild_sessions(connection, lake, only="replayed_sessions")
-    connection.execute(
-        "delete from quarantine using read_parquet($files) r where quarantine.appliance = r.appliance "
-        "and quarantine.table_name = r.table_name and quarantine.row_hash = r.row_hash",
-        {"files": list(files[schema.QUARANTINE.name])},
-    )
-    connection.execute("drop table replayed_sessions")
+    return cast("pa.Table", found.to_arrow_table()).cast(table.arrow_schema)

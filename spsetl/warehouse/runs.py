@@ -25,15 +25,8 @@ def begin_run(work: WorkDatabase, run: Run) -> None:
         _insert(connection, run.as_row())
 
 
-def finish_run(work: WorkDatabase, row: Mapping[str, Any]) -> None:
-    """Say how a run ended, by `Run.as_row`. Only a `done` sync moves the watermark."""
-    with work.transaction() as connection:
-        connection.execute("delete from sync_runs where run_id = $run_id", {"run_id": row["run_id"]})
-        _insert(connection, row)
-
-
 def run_batch(row: dict[str, Any]) -> pa.RecordBatch:
-    """The run as one row for the lake."""
+    """How a run ended, by `Run.as_row`, as the one row of its last part. Only a `done` sync moves the watermark."""
     return pa.RecordBatch.from_pylist([row], schema=schema.SYNC_RUNS.arrow_schema)
 
 

@@ -18,7 +18,7 @@ from spsetl.warehouse.damage import explain_opening
 from spsetl.warehouse.publish import discard_foreign, remove_database, replace_database
 from spsetl.warehouse.rebuild import rebuild_tables
 from spsetl.warehouse.tables import FoundTables, find_tables, quote_text
-from spsetl.warehouse.work import MEMORY_LIMIT, WorkDatabase, begin_from
+from spsetl.warehouse.work import SHARE, WorkDatabase, begin_from
 
 _logger = logging.getLogger(__name__)
 _OLD: Final = "old"
@@ -26,7 +26,7 @@ _PRIVATE: Final = "upgrade.duckdb"
 _HEADERS: Final = 3 * 4096  # bytes that every database of DuckDB begins with
 
 
-def upgrade_work(work: Path, *, published: Path, lake: Lake) -> None:
+def upgrade_work(work: Path, *, published: Path, lake: Lake, memory: str | None = None) -> None:
     """Bring the work database to this version's schema; one that has it is left alone.
 
     Any other is made anew from the lake, which holds all that was ever fetched.
@@ -35,6 +35,7 @@ def upgrade_work(work: Path, *, published: Path, lake: Lake) -> None:
         work: The work database; where it is missing, a copy of the published one, if there is any.
         published: The published warehouse, only ever read.
         lake: All files, with nothing half-written left over.
+        memory: What merging may take, see `WorkDatabase`.
 
     Raises:
         NewerCopyError: A newer spsetl wrote the copy; nothing is changed.
@@ -62,7 +63,7 @@ def upgrade_work(work: Path, *, published: Path, lake: Lake) -> None:
         found.version or "unknown",
         schema.VERSION,
     )
-    _rebuild(work, private, lake)
+    _rebuild(work, private, lake, memory)
     replace_database(work, private)
 
 
@@ -104,21 +105,20 @@ def _look_at(path: Path) -> FoundTables:
 def _opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """DuckDB, and its errors as what is wrong with this file."""
     try:
-        with duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "threads": 1}) as connection:
+        with duckdb.connect(config={"memory_limit": SHARE, "threads": 1}) as connection:
             connection.execute("set temp_directory = $folder", {"folder": str(path.parent / "spill")})
             yield connection
     except duckdb.Error as error:
         raise explain_opening(path, error) from error
 
 
-def _rebuild(work: Path, private: Path, lake: Lake) -> None:
+def _rebuild(work: Path, private: Path, lake: Lake, memory: str | None) -> None:
     lake.require_known()
     if not any(lake.files(table.name) for table in schema.LAKE_TABLES):
         raise StorageError(
             f"{work} was written by another version of spsetl, and {lake.root} is empty, from which it could be made "
             "anew: use that version, or start with an empty data directory"
         )
-    with WorkDatabase(private, published=private) as made:
-        made.connection.execute("set threads = 1")
-        rebuild_tables(made.connection, lake)
+    with WorkDatabase(private, published=private, memory=memory) as made:
+        rebuild_tables(made, lake)
         made.checkpoint()

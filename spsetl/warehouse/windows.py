@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-import duckdb
 import pyarrow as pa
 
 from spsetl import schema
@@ -59,15 +58,6 @@ class ReadWindow:
 
     window: Window
     finished_at: datetime
-
-
-def record_window(connection: duckdb.DuckDBPyConnection, record: WindowRecord, *, appliance: str, run_id: str) -> None:
-    """Say that a window is done, inside the transaction that merges its sessions."""
-    row = record.as_row(appliance, run_id)
-    connection.execute(
-        f"insert into sync_windows ({', '.join(row)}) values ({', '.join(f'${name}' for name in row)})",  # noqa: S608 ours
-        row,
-    )
 
 
 def fetch_read_windows(

@@ -17,12 +17,9 @@ from spsetl.warehouse.tables import create_tables, dress_tables, find_tables, qu
 # DuckDB 2's own format opens in no 1.x, and BI drivers still embed 1.x.
 _logger = logging.getLogger(__name__)
 STORAGE_VERSION: Final = "v1.2.0"
-# Merging spills to disk beyond this; the rest of the process needs about as much again.
-MEMORY_LIMIT: Final = "128MB"
-_MUCH_MEMORY: Final = 64_000_000
-# What a commit does once the log would be longer than this.
-_LOGGING: Final = "set wal_autocheckpoint = '64MB'"
-_CHECKPOINTING: Final = "set wal_autocheckpoint = '1KB'"
+# Merging spills to disk beyond its share of the machine's memory, or this where that is less.
+SHARE: Final = "25%"
+_LEAST_MEMORY: Final = 512 * 10**6
 
 
 class WorkDatabase:
@@ -31,15 +28,17 @@ class WorkDatabase:
     Args:
         path: The file; made from `published` where it is missing, or empty where that is missing too.
         published: The published warehouse, only ever read.
+        memory: What DuckDB may take, as it reads it; None for a quarter of the machine's, and 512 MB at least.
 
     Raises:
         NewerCopyError: A newer spsetl wrote the file.
         StorageError: The file cannot be opened, or its tables are not ours.
     """
 
-    def __init__(self, path: Path, *, published: Path) -> None:
+    def __init__(self, path: Path, *, published: Path, memory: str | None = None) -> None:
         self.path = path
         self.published = published
+        self._memory = memory
         self._anew = path.with_name("anew.duckdb")
         self._is_written_anew = False
         self.connection: duckdb.DuckDBPyConnection
@@ -49,7 +48,7 @@ class WorkDatabase:
         remove_database(self._anew)  # of a killed run
         self._is_written_anew = False
         was_there = self.path.exists()
-        self.connection = duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "threads": 2})
+        self.connection = duckdb.connect(config={"memory_limit": self._memory or SHARE, "threads": 2})
         try:
             self._attach()
         except duckdb.Error as error:
@@ -84,8 +83,11 @@ class WorkDatabase:
         run("set temp_directory = $folder", {"folder": str(self.path.parent / "spill")})
         run("set preserve_insertion_order = false")
         run("set TimeZone = 'UTC'")
-        # Each checkpoint compresses the newest rows once more: `_commit` says when it is worth it.
-        run(_LOGGING)
+        # Each checkpoint compresses the newest rows once more.
+        run("set wal_autocheckpoint = '64MB'")
+        if self._memory is None:
+            [(share,)] = run("select parse_formatted_bytes(current_setting('memory_limit'))").fetchall()
+            run("set memory_limit = $limit", {"limit": f"{max(share, _LEAST_MEMORY)}B"})
         # An attached path cannot be bound: quoted here, the one place.
         run(f"attach {quote_text(str(self.path))} as work (storage_version '{STORAGE_VERSION}')")
         run("use work")
@@ -107,25 +109,11 @@ class WorkDatabase:
         self.connection.execute("begin")
         try:
             yield self.connection
-            self._commit()
+            self.connection.execute("commit")
         except BaseException:
             with suppress(duckdb.Error):  # already rolled back by DuckDB itself
                 self.connection.execute("rollback")
             raise
-
-    def _commit(self) -> None:
-        """Into the log, or straight into the file where much was changed: until then it stays in memory."""
-        run = self.connection.execute
-        [(used,)] = run("select sum(memory_usage_bytes) from duckdb_memory() where tag <> 'IN_MEMORY_TABLE'").fetchall()
-        if used <= _MUCH_MEMORY:
-            run("commit")
-            return
-        run(_CHECKPOINTING)
-        try:
-            run("commit")
-        finally:
-            with suppress(duckdb.Error):  # a database that has failed for good takes no settings
-                run(_LOGGING)
 
     def checkpoint(self) -> None:
         """Fold the write-ahead log into the file, so that the file alone is the database."""

@@ -1,5 +1,6 @@
 -- The sessions whose row in the copy is to be replaced, and the state of their details then: one row per session.
--- What the source said last wins, also where its revision went back (a restore); of one run, the newest revision.
+-- What the source said last wins, also where its revision went back (a restore); of one run, the newest revision. What
+-- two windows of a run list, or two replays read, is there as it was last, in whichever order they are merged.
 -- Details are fetched again when the revision moved; when the content did where there is none, or after it was gone.
 with compared as (
     select
@@ -20,12 +21,15 @@ with compared as (
         current_row.indexing_status,
         (current_row.session_key is null) as is_new,
         (incoming.row_hash is distinct from current_row.row_hash) as is_different,
+        (
+            incoming.run_id = current_row.run_id or incoming.extracted_at = current_row.extracted_at
+        ) as is_of_same_look,
         coalesce(incoming.revision <> current_row.revision, false) as is_other_revision,
         (incoming.revision is null or current_row.revision is null) as has_no_revision,
         case
             when incoming.run_id = current_row.run_id and incoming.revision <> current_row.revision
                 then incoming.revision > current_row.revision
-            else incoming.extracted_at > current_row.extracted_at
+            else (incoming.extracted_at, incoming.run_id) > (current_row.extracted_at, current_row.run_id)
         end as is_later,
         coalesce(incoming.extracted_at > current_row.missing_since, false) as is_found_again
     from incoming_sessions as incoming
@@ -44,7 +48,7 @@ replaced as (
     where
         is_new
         or is_found_again
-        or (is_different and is_later)
+        or (is_later and (is_different or is_of_same_look))
 )
 
 select
@@ -54,6 +58,7 @@ select
     filename,
     file_row_number,
     is_new,
+    (not is_new and (is_different or is_found_again)) as is_changed,
     needs_details,
     case when needs_details then incoming_channels_status else channels_status end as channels_status,
     case

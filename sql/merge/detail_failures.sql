@@ -8,10 +8,7 @@ select
     (coalesce(known.tries, 0) + case when known.run_id = asked.run_id then 0 else 1 end)::bigint as tries,
     asked.extracted_at,
     asked.run_id
-from read_parquet($files) as asked
-semi join fetched_details as merged
-    on asked.appliance = merged.appliance
-    and asked.session_key = merged.session_key
+from fetched_details as asked
 left join detail_failures as known
     on asked.appliance = known.appliance
     and asked.session_key = known.session_key

@@ -1,4 +1,4 @@
--- What a run's windows brought: one row per session, its newest revision; and where in the files it stands.
+-- What a part brings: one row per session, its newest revision; and where in the files it stands.
 select
     appliance,
     session_key,
@@ -13,7 +13,7 @@ select
     indexing_status,
     filename,
     file_row_number
-from read_parquet($files, filename := true, file_row_number := true)
+from part_sessions
 qualify row_number() over (
     partition by appliance, session_key
     order by revision desc nulls last, extracted_at desc

@@ -1,10 +1,10 @@
--- The sessions of the copy that a window did not hold any more: one row per session.
+-- The sessions of the copy that a window did not hold any more, and since when: one row per session.
 -- A session that was found elsewhere meanwhile, with another start_time or fetched later, is not gone.
 select
     gone.appliance,
     gone.session_key,
-    max(gone.extracted_at) as missing_since
-from read_parquet($files) as gone
+    min(gone.extracted_at) as missing_since
+from part_missing_sessions as gone
 inner join sessions
     on gone.appliance = sessions.appliance
     and gone.session_key = sessions.session_key

@@ -5,7 +5,7 @@ with started_sessions as (
         appliance,
         session_key,
         start_time
-    from read_parquet($files)
+    from part_sessions
     union
     select
         sessions.appliance,

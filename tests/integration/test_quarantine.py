@@ -204,7 +204,7 @@ def test_what_still_cannot_be_read_stays(tmp_path: Path, capsys: pytest.CaptureF
     assert "0 rows could be read now, 1 stay" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("step", ["quarantine.merge_replayed", "build_marts", "publish"])
+@pytest.mark.parametrize("step", ["merge_part", "build_marts", "publish"])
 def test_killed_anywhere_a_replay_can_be_run_again(
     step: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -125,10 +125,9 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkDatabase]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _in_small_slices() -> Iterator[None]:
-    """However many sessions changed, only they are built, three at a time."""
+def _however_many() -> Iterator[None]:
+    """However many sessions changed, only they are built."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(marts, "_SLICE", 3)
         patch.setattr(marts, "_MOST_CHANGED", 1e9)
         yield
 

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spsetl import schema
-from spsetl.warehouse.details import FetchedDetails, count_pending, merge_details, pending_details, request_kinds
-from spsetl.warehouse.merge import merge_sessions
+from spsetl.warehouse.details import count_pending, pending_details, request_kinds
+from spsetl.warehouse.merge import merge_part
 from spsetl.warehouse.work import WorkDatabase
 
 BEGIN = datetime(2026, 11, 1)  # noqa: DTZ001 the tables hold UTC without a zone
@@ -60,6 +60,19 @@ def session_row(version: Version) -> dict[str, Any]:
     return row
 
 
+def fetch_row(key: str, row_hash: str, kind: str) -> dict[str, Any]:
+    """A row of `detail_fetches`: the details of this version were fetched, after all that the test merges."""
+    return dict.fromkeys(schema.DETAIL_FETCHES.names) | {
+        "appliance": "sps",
+        "session_key": key,
+        "kind": kind,
+        "status": schema.FETCHED,
+        "row_hash": row_hash,
+        "extracted_at": BEGIN + timedelta(days=99),
+        "run_id": "details",
+    }
+
+
 class Warehouse:
     """A real work database, fed with versions and details."""
 
@@ -89,7 +102,7 @@ class Warehouse:
         files = {"sessions": self._write(schema.SESSIONS, [session_row(v) for v in versions])}
         files["session_lists"] = self._write(schema.SESSION_LISTS, lists)
         with self.work.transaction() as connection:
-            merge_sessions(connection, files)
+            merge_part(connection, files)
 
     def fetch_details(self) -> list[str]:
         """Fetch what is pending: one event a session, which names the version it belongs to; gives the keys."""
@@ -103,9 +116,9 @@ class Warehouse:
             if "events" in p.kinds
         ]
         files = {"events": self._write(schema.EVENTS, events)} if events else {}
-        fetched = [FetchedDetails(p.session_key, p.row_hash, dict.fromkeys(p.kinds, schema.FETCHED)) for p in pending]
+        fetches = [fetch_row(p.session_key, p.row_hash, kind) for p in pending for kind in p.kinds]
         with self.work.transaction() as connection:
-            merge_details(connection, files, appliance="sps", fetched=fetched)
+            merge_part(connection, files | {"detail_fetches": self._write(schema.DETAIL_FETCHES, fetches)})
         return sorted(p.session_key for p in pending)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -220,9 +233,9 @@ def test_details_of_a_session_that_changed_meanwhile_are_fetched_again() -> None
     """Details that belong to an older version than the copy's are not taken for the new one's."""
     with warehouse() as house:
         house.merge([Version("a", 1, "one", 0)])
-        stale = [FetchedDetails("a", Version("a", 0, "older", 0).row_hash, {"channels": schema.FETCHED})]
+        stale = [fetch_row("a", Version("a", 0, "older", 0).row_hash, "channels")]
         with house.work.transaction() as connection:
-            merge_details(connection, {}, appliance="sps", fetched=stale)
+            merge_part(connection, {"detail_fetches": house._write(schema.DETAIL_FETCHES, stale)})
         assert house.fetch_details() == ["a"]
 
 
@@ -257,7 +270,7 @@ def test_what_a_window_held_no_more_is_marked_and_not_asked_for() -> None:
         house.merge([Version("a", 1, "one", 0), Version("_b", 1, "one", 0)])
         for day, expected in ((1, 1), (2, 0)):
             with house.work.transaction() as connection:
-                merged = merge_sessions(connection, missing_file(house, ["a"], day=day))
+                merged = merge_part(connection, missing_file(house, ["a"], day=day))
             assert merged.missing == expected
         marks = dict(house.rows("select session_key, missing_since from sessions"))
         assert marks == {"a": BEGIN + timedelta(days=1), "_b": None}
@@ -276,7 +289,7 @@ def test_a_session_that_was_found_elsewhere_meanwhile_is_not_gone(day: int, end:
     with warehouse() as house:
         house.merge([Version("a", 1, "one", 0)])
         with house.work.transaction() as connection:
-            assert merge_sessions(connection, missing_file(house, ["a"], day=day, end=end)).missing == 0
+            assert merge_part(connection, missing_file(house, ["a"], day=day, end=end)).missing == 0
         assert house.rows("select missing_since from sessions") == [(None,)]
 
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from spsetl.extract.policies import Configuration, Policy, compare_policies
 from spsetl.lake import Lake, compact_lake
 from spsetl.queries import read_statement
-from spsetl.warehouse.policies import fetch_known_policies, merge_policies
+from spsetl.warehouse.merge import merge_part
+from spsetl.warehouse.policies import fetch_known_policies
 from spsetl.warehouse.rebuild import rebuild_tables
 from spsetl.warehouse.work import WorkDatabase
 
@@ -66,7 +67,7 @@ class Copy:
             self._write(found)
         moment, files, versions = self._write(found)
         with self.work.transaction() as connection:
-            assert merge_policies(connection, files) == versions
+            assert merge_part(connection, files).rows.get("policies", 0) == versions
         self.state = {key: n for key, n in self.state.items() if key[:2] not in found.read}
         self.state |= {(*place, key): n for place, some in look.items() for key, n in (some or {}).items()}
         if moment is not None:
@@ -121,7 +122,7 @@ def test_the_history_tells_what_was_seen_and_the_lake_gives_the_same(
         for moment, expected in copy.seen:
             assert valid_at(history, moment) == expected
         if is_compacted:
-            compact_lake(copy.lake)
+            compact_lake(copy.lake, now=BEGIN + timedelta(days=99))
         work.connection.execute("delete from policies")
-        assert rebuild_tables(work.connection, copy.lake)["policies"] == len(history)
+        assert rebuild_tables(work, copy.lake)["policies"] == len(history)
         assert copy.history() == history

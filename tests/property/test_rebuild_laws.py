@@ -25,11 +25,11 @@ from spsetl.lake import Lake, compact_lake
 from spsetl.settings import Settings
 from spsetl.sync.quarantine import replay
 from spsetl.warehouse import checks, runs
-from spsetl.warehouse.details import KINDS, FetchedDetails, merge_details, pending_details, request_kinds
+from spsetl.warehouse.details import KINDS, pending_details, request_kinds
 from spsetl.warehouse.marts import build_marts
-from spsetl.warehouse.merge import fetch_known, merge_sessions
+from spsetl.warehouse.merge import fetch_known, merge_part
 from spsetl.warehouse.rebuild import rebuild_tables
-from spsetl.warehouse.windows import UNCOUNTED, WindowRecord, record_window
+from spsetl.warehouse.windows import UNCOUNTED, WindowRecord
 from spsetl.warehouse.work import WorkDatabase
 from spsetl.window import Window
 
@@ -136,7 +136,8 @@ class Copy:
         )
         with self.lake.writer(appliance="sps", run_id=self.run_id, part="run") as writer:
             writer.write({"sync_runs": runs.run_batch(run, outcome)})
-        runs.finish_run(self.work, run, outcome)
+        with self.work.transaction() as connection:
+            merge_part(connection, writer.files)
 
     def read_windows(self, changes: Mapping[str, Change]) -> None:
         """Look at all sessions, in two windows; how a session is seen says whether it can be read, or is gone."""
@@ -177,8 +178,7 @@ class Copy:
             writer.write(self._batches("missing_sessions", marks))
             writer.write({"sync_windows": record.as_batch("sps", self.run_id)})
         with self.work.transaction() as connection:
-            merge_sessions(connection, writer.files)
-            record_window(connection, record, appliance="sps", run_id=self.run_id)
+            merge_part(connection, writer.files)
 
     def _spoil(self, key: str, how: str) -> dict[str, Any] | None:
         """What nobody can read, or what an older version could not."""
@@ -211,14 +211,14 @@ class Copy:
             with self.lake.writer(appliance="sps", run_id=self.run_id, part="late") as writer:
                 writer.write(flattener.take())
             with self.work.transaction() as connection:
-                merge_sessions(connection, writer.files)
+                merge_part(connection, writer.files)
 
     def fetch_details(self, outcomes: Mapping[str, str], size: int) -> None:
         """Fetch what waits, some of it: rows, none, unreadable, or nothing since it is gone, or failed in some way."""
         with self.run():
             pending = pending_details(self.work, appliance="sps", kinds=KINDS, after=None, size=size)
             flattener = Flattener(appliance="sps", run_id=self.run_id)
-            journal, spoilt, fetched = [], [], []
+            journal, spoilt = [], []
             for session in pending:
                 statuses = {k: outcomes[k] if outcomes[k] in IN_VAIN else schema.FETCHED for k in session.kinds}
                 for kind in statuses:
@@ -228,7 +228,6 @@ class Copy:
                             schema.BY_NAME[kind], session.session_key, items[:1], extracted_at=self.now
                         )
                         spoilt += [self._quarantined(kind, session.session_key, item) for item in items[1:]]
-                fetched.append(FetchedDetails(session.session_key, session.row_hash, statuses))
                 journal += [
                     {
                         "session_key": session.session_key,
@@ -245,7 +244,7 @@ class Copy:
                 writer.write(self._batches("quarantine", spoilt))
                 writer.write(self._batches("detail_fetches", journal))
             with self.work.transaction() as connection:
-                merge_details(connection, writer.files, appliance="sps", fetched=fetched)
+                merge_part(connection, writer.files)
 
     def _details(self, kind: str, outcome: str) -> list[dict[str, Any]] | None:
         """What came, the first readable; what comes after it was not, though the present code can read all but one."""
@@ -279,7 +278,7 @@ class Copy:
         """All that the lake alone gives; and no check finds anything in it."""
         path = self.folder / "rebuild.duckdb"
         with WorkDatabase(path, published=path) as work:
-            counts = rebuild_tables(work.connection, self.lake)
+            counts = rebuild_tables(work, self.lake)
             rows = self.rows(work)
             assert counts == {name: len(found) for name, found in rows.items()}
             build_marts(work, Settings().office_hours)
@@ -338,7 +337,7 @@ def take(copy: Copy, step: tuple[Any, ...]) -> None:
         return
     name, *arguments = step
     if name == "compact":
-        compact_lake(copy.lake)
+        compact_lake(copy.lake, now=BEGIN + timedelta(days=99))
     elif name == "request":
         request_kinds(copy.work, appliance="sps", kinds=sorted(arguments[0]))
     else:

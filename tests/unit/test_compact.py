@@ -1,13 +1,11 @@
 """Gathering the lake's small files."""
 
 import errno
-import json
 import logging
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import datetime
-from hashlib import blake2b
+from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import dedent
 
@@ -42,11 +40,15 @@ def write(
     return writer.files[table][0]
 
 
+def compact(lake: Lake, *, now: datetime = datetime(2026, 12, 1, tzinfo=UTC)) -> CompactReport:
+    """On the first day of December."""
+    return compact_lake(lake, now=now)
+
+
 def names_below(lake: Lake) -> list[str]:
-    """All files and empty folders, relative to the lake; of compacted files only the folder."""
+    """All files and empty folders, relative to the lake."""
     found = [path for path in lake.root.rglob("*") if path.is_file() or not any(path.iterdir())]
-    names = [path.relative_to(lake.root).as_posix() for path in found]
-    return sorted(name.partition("compacted-")[0] for name in names)
+    return sorted(path.relative_to(lake.root).as_posix() for path in found)
 
 
 def keys_in(lake: Lake, table: str = "session_scores") -> list[str]:
@@ -67,11 +69,11 @@ def test_files_are_gathered_by_table_appliance_and_month(lake: Lake) -> None:
                 for part in "ab":
                     key = f"{run_id}-{part}"
                     write(lake, key, table=table, appliance=appliance, run_id=run_id, part=part)
-    report = compact_lake(lake)
+    report = compact_lake(lake, now=datetime(2027, 1, 1, tzinfo=UTC))
 
     odd = "appliance%3Dsps%20%5B1%5D%2F..%2F%2A%C3%BC%3F"
     assert names_below(lake) == [
-        f"{table}/{folder}/{month}/"
+        f"{table}/{folder}/{month}.parquet"
         for table in ("events", "session_scores")
         for folder in (odd, "sps-1")
         for month in ("2026-10", "2026-11")
@@ -82,16 +84,6 @@ def test_files_are_gathered_by_table_appliance_and_month(lake: Lake) -> None:
     assert pq.read_table(november)["run_id"].to_pylist() == [NOVEMBER] * 2 + ["20261130T120000Z-00000000"] * 2
 
 
-def test_runs_without_a_date_are_gathered_too(lake: Lake) -> None:
-    """A run whose name tells no month goes with the others of that kind."""
-    for number, run_id in enumerate(["run-1", "2026", "20261301T000000Z-00000000", "20261101"]):
-        write(lake, str(number), run_id=run_id, part="p")
-    compact_lake(lake)
-
-    assert names_below(lake) == ["session_scores/sps-1/undated/"]
-    assert keys_in(lake) == ["0", "1", "2", "3"]
-
-
 def test_rows_stay_as_they_are(lake: Lake) -> None:
     """Each column of each version of a row is kept, whatever its type, and so is a row that is there twice."""
     columns = schema.SESSIONS.arrow_schema
@@ -100,7 +92,7 @@ def test_rows_stay_as_they_are(lake: Lake) -> None:
     for part in "ab":
         with lake.writer(appliance="sps-1", run_id=NOVEMBER, part=part) as writer:
             writer.write({"sessions": pa.RecordBatch.from_pylist([row, {"session_key": part}, row], schema=columns)})
-    compact_lake(lake)
+    compact(lake)
 
     table = pq.read_table(lake.files("sessions")[0])
     empty = dict.fromkeys(columns.names)
@@ -108,69 +100,53 @@ def test_rows_stay_as_they_are(lake: Lake) -> None:
     assert table.to_pylist() == [row, empty | {"session_key": "a"}, row, row, empty | {"session_key": "b"}, row]
 
 
-def test_footer_says_what_was_gathered(lake: Lake) -> None:
-    """The footer names table, appliance, month and the files that are replaced, and packs rows as the writer does."""
+def test_only_months_that_have_ended_are_gathered(lake: Lake) -> None:
+    """Of the present one some runs are still to come; of a run whose name tells no month, nobody knows."""
+    for run_id in (OCTOBER, NOVEMBER, "run-1", "20261301T000000Z-00000000"):
+        for part in "ab":
+            write(lake, f"{run_id}{part}", run_id=run_id, part=part)
+    compact(lake, now=datetime(2026, 11, 30, 23, 59, tzinfo=UTC))
+
+    assert names_below(lake) == [
+        "session_scores/sps-1/2026-10.parquet",
+        *(
+            f"session_scores/sps-1/{run}/{part}.parquet"
+            for run in (NOVEMBER, "20261301T000000Z-00000000", "run-1")
+            for part in "ab"
+        ),
+    ]
+    assert len(keys_in(lake)) == 8
+
+
+def test_footer_says_whose_the_file_is(lake: Lake) -> None:
+    """The footer names table and appliance, and rows are packed as the writer does it."""
     for part in "ab":
         write(lake, part, part=part)
-    compact_lake(lake)
+    compact(lake)
     metadata = pq.read_metadata(lake.files("session_scores")[0])
 
     told = {key.decode(): value.decode() for key, value in metadata.metadata.items() if key.startswith(b"spsetl.")}
-    assert json.loads(told.pop("spsetl.replaces")) == [
-        f"session_scores/sps-1/{NOVEMBER}/{part}.parquet" for part in "ab"
-    ]
     assert (told.pop("spsetl.schema"), told.pop("spsetl.version")) == (str(schema.VERSION), __version__)
-    assert told == {"spsetl.table": "session_scores", "spsetl.appliance": "sps-1", "spsetl.month": "2026-11"}
+    assert told == {"spsetl.table": "session_scores", "spsetl.appliance": "sps-1"}
     assert (metadata.num_row_groups, metadata.row_group(0).column(1).compression) == (1, "ZSTD")
 
 
 def test_again_changes_nothing(lake: Lake) -> None:
-    """What is compact stays as it is, to the byte; and so does a file that has none to be gathered with."""
+    """What is compact stays as it is, to the byte."""
     for part in "abc":
         write(lake, part, part=part)
     write(lake, "alone", run_id=OCTOBER, part="p")
-    compact_lake(lake)
+    compact(lake)
     before = contents(lake)
     size = sum(map(len, before.values()))
 
-    assert compact_lake(lake) == CompactReport(2, 2, size, size, 4)
+    assert compact(lake) == CompactReport(2, 2, size, size, 4)
     assert contents(lake) == before
-
-
-def test_next_night_joins_the_month(lake: Lake) -> None:
-    """A compacted file is gathered with what came later, into one that replaces it."""
-    for night in range(3):
-        for part in "ab":
-            write(lake, f"{night}{part}", run_id=f"202611{night + 1:02}T220000Z-00000000", part=part)
-        compact_lake(lake)
-
-    assert names_below(lake) == ["session_scores/sps-1/2026-11/"]
-    assert keys_in(lake) == ["0a", "0b", "1a", "1b", "2a", "2b"]
-
-
-def test_files_have_a_size_to_stay_below(lake: Lake) -> None:
-    """A month has as many files as its size asks for; what is too large to be gathered is left alone."""
-    keys = [[blake2b(b"%d" % (100 * part + row)).hexdigest() for row in range(100)] for part in range(12)]
-    sizes = [Path(write(lake, *keys[part], part=str(part))).stat().st_size for part in range(12)]
-    large = write(lake, *(key for part in keys for key in part), part="large")
-    target = 3 * max(sizes)
-    compact_lake(lake, target_bytes=target)
-    before = contents(lake)
-    compact_lake(lake, target_bytes=target)
-
-    files = lake.files("session_scores")
-    small = [Path(path).stat().st_size for path in files if path != large]
-    assert large in files
-    assert 1 < len(small) < len(sizes)
-    assert max(small) <= target
-    assert sum(sorted(small)[:2]) > target
-    assert contents(lake) == before
-    assert len(keys_in(lake)) == 2400
 
 
 def test_empty_lake_is_compact(lake: Lake) -> None:
     """A lake that is not there yet is compact, and has no appliances and no files."""
-    assert compact_lake(lake) == CompactReport(0, 0, 0, 0, 0)
+    assert compact(lake) == CompactReport(0, 0, 0, 0, 0)
     assert lake.appliances() == []
     assert lake.files("sessions") == []
     assert not lake.root.exists()
@@ -180,21 +156,6 @@ def rewrite(path: str, table: pa.Table) -> None:
     """Replace what is in a file, but not what its footer says of it."""
     told = pq.read_metadata(path).metadata
     pq.write_table(table.replace_schema_metadata({key: told[key] for key in told if key != b"ARROW:schema"}), path)
-
-
-def test_older_file_gets_the_new_columns(lake: Lake) -> None:
-    """Where an older version knew fewer columns, or had them in another order, the others are NULL."""
-    old, _ = (write(lake, part, part=part) for part in "ab")
-    rewrite(old, pa.table({"run_id": [NOVEMBER], "session_key": ["a"]}))
-    compact_lake(lake)
-
-    (path,) = lake.files("session_scores")
-    table = pq.read_table(path)
-    assert table.schema.equals(schema.SESSION_SCORES.arrow_schema)
-    assert table.select(["appliance", "session_key", "run_id"]).to_pylist() == [
-        {"appliance": None, "session_key": "a", "run_id": NOVEMBER},
-        {"appliance": "sps-1", "session_key": "b", "run_id": NOVEMBER},
-    ]
 
 
 @pytest.mark.parametrize(
@@ -207,27 +168,31 @@ def test_older_file_gets_the_new_columns(lake: Lake) -> None:
     ids=["a column more", "another type", "a column twice"],
 )
 def test_file_that_cannot_be_kept_whole_is_left(lake: Lake, caplog: pytest.LogCaptureFixture, table: pa.Table) -> None:
-    """A file with what has no place in the table is not gathered, and that is said."""
+    """A file with what has no place in the table keeps its month from being gathered, and that is said."""
     newer, *_ = (write(lake, part, part=part) for part in "abc")
     rewrite(newer, table)
     before = Path(newer).read_bytes()
     with caplog.at_level(logging.WARNING):
-        compact_lake(lake)
+        compact(lake)
 
     assert Path(newer).read_bytes() == before
-    assert len(lake.files("session_scores")) == 2
+    assert len(lake.files("session_scores")) == 3
     assert newer in caplog.text
 
 
-def test_file_from_elsewhere_is_left(lake: Lake) -> None:
-    """A file that a person put there, or moved to another appliance's folder, is not gathered."""
-    paths = [Path(write(lake, part, part=part)) for part in "abcd"]
+def test_month_with_a_file_from_elsewhere_is_left(lake: Lake) -> None:
+    """What a person put there, or moved to another appliance's folder; other months and appliances are gathered."""
+    paths = [Path(write(lake, part, part=part)) for part in "ab"]
     moved = Path(write(lake, "x", appliance="sps-2", part="x")).rename(paths[0].with_name("x.parquet"))
-    pq.write_table(pq.read_table(paths[1]).replace_schema_metadata(), paths[1])
-    compact_lake(lake)
+    for appliance, run_id in (("sps-1", OCTOBER), ("sps-2", NOVEMBER)):
+        pq.write_table(pa.table({"session_key": ["y"]}), write(lake, "y", appliance=appliance, run_id=run_id, part="y"))
+        write(lake, "z", appliance=appliance, run_id=run_id, part="z")
+    write(lake, "c", appliance="sps-3", part="c")
+    compact(lake)
 
-    assert set(map(str, (moved, paths[1]))) < set(lake.files("session_scores"))
-    assert len(lake.files("session_scores")) == 3
+    assert {*map(str, paths), str(moved)} < set(lake.files("session_scores"))
+    assert len(lake.files("session_scores")) == 8
+    assert names_below(lake)[-1] == "session_scores/sps-3/2026-11.parquet"
 
 
 def cut(path: str) -> None:
@@ -256,7 +221,7 @@ def test_damaged_file_stops_the_compaction(lake: Lake, damage: Callable[[str], N
     with pytest.raises(
         StorageError, match=r"damaged .*: restore it from a backup, or move it out of the lake"
     ) as caught:
-        compact_lake(lake)
+        compact(lake)
 
     assert paths[1] in str(caught.value)
     assert "spsetl rebuild" in str(caught.value)
@@ -265,37 +230,23 @@ def test_damaged_file_stops_the_compaction(lake: Lake, damage: Callable[[str], N
     assert lake.files("session_scores") == paths
 
 
-def test_damaged_compacted_file_is_named(lake: Lake) -> None:
-    """Where a footer cannot tell what it replaces, nothing is taken for replaced, and nothing is removed."""
-    for part in "ab":
-        write(lake, part, part=part)
-    compact_lake(lake)
-    (path,) = lake.files("session_scores")
-    cut(path)
-    for ask in (lake.remove_leftovers, lambda: lake.files("session_scores"), lake.appliances):
-        with pytest.raises(StorageError, match=f"{path} is damaged"):
-            ask()
-
-    assert list(contents(lake)) == [path]
-
-
 class Full(Disk):
-    """A disk without space for a compacted file."""
+    """A disk without space for a month's file."""
 
     def make_durable(self, path: str) -> None:
-        """Fail at the moment when a compacted file would become visible."""
-        if "compacted-" in path:
+        """Fail at the moment when the month's file would become visible."""
+        if "/2026-11.parquet" in path:
             raise OSError(errno.ENOSPC, "full", path)
         super().make_durable(path)
 
 
 def test_full_disk_leaves_what_was_there(lake: Lake) -> None:
-    """Where the compacted file cannot be written, all stays as it was, and the error says what to do."""
+    """Where the month's file cannot be written, all stays as it was, and the error says what to do."""
     for part in "ab":
         write(lake, part, part=part)
     before = contents(lake)
     with pytest.raises(StorageError, match="No space left on device: free some space and run again"):
-        compact_lake(Lake(lake.root, Full()))
+        compact(Lake(lake.root, Full()))
 
     assert contents(lake) == before
 
@@ -307,43 +258,47 @@ def restore(files: dict[str, bytes]) -> None:
         Path(path).write_bytes(data)
 
 
-@pytest.mark.parametrize("tidy", [Lake.remove_leftovers, compact_lake])
+@pytest.mark.parametrize("tidy", [Lake.remove_leftovers, compact])
 def test_replaced_files_that_came_back_are_left_out_and_removed(lake: Lake, tidy: Callable[[Lake], object]) -> None:
-    """Also where the file that replaced them is itself replaced, and came back too."""
+    """As from a backup, or since a killed compaction could not delete them: the month's file stands for them."""
     for part in "ab":
         write(lake, part, part=part)
     first = contents(lake)
-    compact_lake(lake)
-    second = contents(lake)
-    restore(first)
-    assert lake.remove_leftovers() == 2
-    write(lake, "c", part="c")
-    compact_lake(lake)
-    (newest,) = lake.files("session_scores")
-    restore(first | second)
+    compact(lake)
+    for path, data in first.items():
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_bytes(data)
 
-    assert lake.files("session_scores") == [newest]
+    assert names_below(lake)[1:] == [f"session_scores/sps-1/{NOVEMBER}/{part}.parquet" for part in "ab"]
+    assert keys_in(lake) == ["a", "b"]
     tidy(lake)
-    assert list(contents(lake)) == [newest]
-    assert names_below(lake) == ["session_scores/sps-1/2026-11/"]
+    assert names_below(lake) == ["session_scores/sps-1/2026-11.parquet"]
+    assert keys_in(lake) == ["a", "b"]
+
+
+def test_a_run_in_a_month_that_is_compact_counts_beside_it(lake: Lake) -> None:
+    """Its clock was set back: it has a folder for which no month's file stands."""
+    write(lake, "a", part="a")
+    compact(lake)
+    late = write(lake, "b", run_id="20261101T000001Z-00000000", part="b")
+    write(lake, "c", run_id=OCTOBER, part="c")
+    compact(lake)
+    lake.remove_leftovers()
+
+    assert late in lake.files("session_scores")
     assert keys_in(lake) == ["a", "b", "c"]
-
-
-def test_writer_goes_on_after_a_compaction(lake: Lake) -> None:
-    """A folder that was removed with its last file is made again."""
-    for part in "ab":
-        write(lake, part, part=part)
-    compact_lake(lake)
-    write(lake, "c", part="c")
-
-    assert keys_in(lake) == ["a", "b", "c"]
+    assert [name.split("/")[2] for name in names_below(lake)] == [
+        "2026-10.parquet",
+        "2026-11.parquet",
+        "late-20261101T000001Z-00000000",
+    ]
 
 
 def test_duckdb_reads_a_compacted_lake(lake: Lake) -> None:
     """After a compaction a pattern finds each row once, with its own columns only."""
     for part in "abc":
         write(lake, part, appliance=ODD_NAME, part=part)
-    compact_lake(lake)
+    compact(lake)
 
     with duckdb.connect() as connection:
         found = connection.read_parquet(f"{lake.root}/session_scores/**/*.parquet")
@@ -353,6 +308,7 @@ def test_duckdb_reads_a_compacted_lake(lake: Lake) -> None:
 
 MUCH = """
 import sys; sys.path[0] = sys.argv[2]
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 import pyarrow as pa
@@ -361,11 +317,11 @@ from spsetl.schema import EVENTS
 
 lake = Lake(Path(sys.argv[1]))
 for part in range(24):
-    with lake.writer(appliance="a", run_id="r", part=str(part)) as writer:
+    with lake.writer(appliance="a", run_id="20261101T000000Z-0", part=str(part)) as writer:
         rows = [{"content": Random(1000 * part + row).randbytes(1000).hex()} for row in range(1000)]
         writer.write({"events": pa.RecordBatch.from_pylist(rows, schema=EVENTS.arrow_schema)})
         del rows
-report = compact_lake(lake)
+report = compact_lake(lake, now=datetime(2027, 1, 1, tzinfo=UTC))
 print(report.files_after, report.rows, pa.default_memory_pool().max_memory())
 """
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from spsetl.sync.gathering import Gathering, gather_files
@@ -64,21 +63,3 @@ def test_files_of_parts_by_table() -> None:
     """In the order of the parts."""
     found = gather_files([{"sessions": ["1"], "quarantine": ["2"]}, {}, {"sessions": ["3", "4"]}])
     assert found == {"sessions": ["1", "3", "4"], "quarantine": ["2"]}
-
-
-def test_what_does_not_fit_into_memory_is_merged_in_halves() -> None:
-    """DuckDB refuses what needs too much at once, and has changed nothing then: less of it may fit."""
-    merged: list[list[str]] = []
-
-    def merge(parts: list[str]) -> None:
-        if len(parts) > 2 or "huge" in parts:
-            raise duckdb.OutOfMemoryException("no room")
-        merged.append(parts)
-
-    gathering = Gathering[str](merge, most=5, clock=lambda: 0.0)
-    for name in "abcde":
-        gathering.add(name, {}, sessions=1)
-    assert merged == [["a", "b"], ["c"], ["d", "e"]]
-    gathering.add("huge", {}, sessions=1)
-    with pytest.raises(duckdb.OutOfMemoryException):
-        gathering.merge()

@@ -1,5 +1,6 @@
 """Which files of the lake count, and whose they are."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -31,10 +32,9 @@ def write(
 
 
 def names_below(lake: Lake) -> list[str]:
-    """All files and empty folders, relative to the lake; of compacted files only the folder."""
+    """All files and empty folders, relative to the lake."""
     found = [path for path in lake.root.rglob("*") if path.is_file() or not any(path.iterdir())]
-    names = [path.relative_to(lake.root).as_posix() for path in found]
-    return sorted(name.partition("compacted-")[0] for name in names)
+    return sorted(path.relative_to(lake.root).as_posix() for path in found)
 
 
 def keys_in(lake: Lake, table: str = "session_scores") -> list[str]:
@@ -52,7 +52,7 @@ def test_appliances_have_their_own_names(lake: Lake) -> None:
     pq.write_table(pa.table({"x": [1]}), foreign)
 
     assert lake.appliances() == [ODD_NAME, "b"]
-    compact_lake(lake)
+    compact_lake(lake, now=datetime(2026, 12, 1, tzinfo=UTC))
     assert lake.appliances() == [ODD_NAME, "b"]
 
 
@@ -69,23 +69,11 @@ def test_files_of_one_appliance(lake: Lake) -> None:
     assert lake.files("session_scores", "nobody") == []
 
 
-def test_part_may_be_called_as_compacted_files_are(lake: Lake) -> None:
-    """Only the footer makes a file a compacted one, not its name."""
-    for run_id in ("2026-11", "undated"):
-        write(lake, run_id, run_id=run_id, part="compacted-0")
-
-    assert lake.remove_leftovers() == 0
-    assert keys_in(lake) == ["2026-11", "undated"]
-    compact_lake(lake)
-    assert keys_in(lake) == ["2026-11", "undated"]
-    assert names_below(lake) == ["session_scores/sps-1/undated/"]
-
-
-def test_footers_of_small_files_are_not_read(lake: Lake) -> None:
-    """Listing and tidying ten thousand files opens only the compacted ones: the others here are not even Parquet."""
+def test_no_file_is_read(lake: Lake) -> None:
+    """Listing and tidying ten thousand files opens none: most here are not even Parquet."""
     for part in "ab":
         write(lake, part, part=part)
-    compact_lake(lake)
+    compact_lake(lake, now=datetime(2026, 12, 1, tzinfo=UTC))
     for run in range(100):
         folder = lake.root / f"session_scores/sps-1/run-{run}"
         folder.mkdir()

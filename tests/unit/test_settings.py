@@ -130,6 +130,7 @@ def test_every_setting_can_be_set_in_each_place(write_toml: WriteToml) -> None:
         ("quiet_hours", "21:55-22:30", QuietHours.parse("21:55-22:30")),
         ("office_hours", "Mon 08:00-18:00 UTC", OfficeHours((1,), 480, 600, "UTC")),
         ("question_memory", "2GB", "2GB"),
+        ("merge_memory", "3GB", "3GB"),
         ("metrics_file", "m.prom", Path("m.prom")),
     ],
 )

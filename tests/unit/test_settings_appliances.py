@@ -84,7 +84,7 @@ def test_environment_overrides_sections_and_arguments_that(write_toml: WriteToml
 
 def test_a_section_may_hold_whatever_concerns_its_appliance(write_toml: WriteToml) -> None:
     """All settings but those of the copy and of the run, and the name, which is the section's."""
-    of_all = {"data_dir", "office_hours", "question_seconds", "question_memory"}
+    of_all = {"data_dir", "office_hours", "question_seconds", "question_memory", "merge_memory"}
     of_all |= {"log_format", "log_level", "metrics_file"}
     examples = {one.name: one.example for one in describe_settings() if one.name not in of_all | {"appliance"}}
     names = set(examples)
