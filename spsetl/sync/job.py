@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from threading import Event
+from typing import Final
 
 from spsetl import __version__, schema
 from spsetl.access import Access
@@ -35,6 +36,8 @@ from spsetl.warehouse.marts import build_marts
 from spsetl.warehouse.publish import publish
 from spsetl.warehouse.windows import doubt_windows
 from spsetl.warehouse.work import WorkDatabase
+
+_NEW_OBJECTS: Final = 20_000  # before the collector looks; a page has ten thousand
 
 
 @dataclass
@@ -201,12 +204,15 @@ def open_job(
 
 @contextmanager
 def _long_lived_objects_set_aside() -> Iterator[None]:
-    """Pages of answers make Python's collector look for cycles often: let it not go through all loaded code as well."""
+    """Pages are thousands of dicts without a cycle: let Python's collector look seldom, and not through loaded code."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(_NEW_OBJECTS, *thresholds[1:])
     gc.freeze()
     try:
         yield
     finally:
         gc.unfreeze()
+        gc.set_threshold(*thresholds)
 
 
 def _begin_run(watch: Watch, access: Access) -> runs.Run:
