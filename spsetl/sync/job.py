@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event
+from typing import Final
 
 import duckdb
 
@@ -33,6 +34,8 @@ from spsetl.warehouse.merge import merge_part
 from spsetl.warehouse.publish import publish
 from spsetl.warehouse.windows import doubt_windows
 from spsetl.warehouse.work import WorkDatabase
+
+_NEW_OBJECTS: Final = 20_000  # before the collector looks; a page has ten thousand
 
 
 @dataclass
@@ -255,12 +258,15 @@ def _measured(run: Run, work: WorkDatabase, settings: Settings) -> Iterator[None
 
 @contextmanager
 def _long_lived_objects_set_aside() -> Iterator[None]:
-    """Pages of answers make Python's collector look for cycles often: let it not go through all loaded code as well."""
+    """Pages are thousands of dicts without a cycle: let Python's collector look seldom, and not through loaded code."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(_NEW_OBJECTS, *thresholds[1:])
     gc.freeze()
     try:
         yield
     finally:
         gc.unfreeze()
+        gc.set_threshold(*thresholds)
 
 
 def _make_job(  # noqa: PLR0917 - the parts of a job, once
