@@ -4,6 +4,7 @@ from collections.abc import Callable
 import pytest
 
 from spsetl.appliance.client import _Patience
+from spsetl.appliance.failures import MOST_TRIES
 from spsetl.appliance.protocol import ListQuery, detail_path
 from spsetl.errors import (
     BadAnswerError,
@@ -127,7 +128,7 @@ def test_wait_that_was_asked_for_is_kept(start_appliance: Start, connect_client:
         ask(client)
 
     assert raised.value.retry_after == 7
-    patience = _Patience(client._transport, "sessions")
+    patience = _Patience(client, "sessions", MOST_TRIES)
     waits = {patience(raised.value) for _ in range(5)}
     assert len(waits) > 1
     assert all(7 <= wait <= 8 for wait in waits)

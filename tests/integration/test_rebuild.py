@@ -217,7 +217,7 @@ def test_compacting_says_what_it_did(
     before = json.loads(capsys.readouterr().out)
     assert before["files_after"] == before["files_before"]
     later = partial(compact_lake, now=datetime.now(UTC) + timedelta(days=32))
-    monkeypatch.setattr("spsetl.cli.compact.compact_lake", later)
+    monkeypatch.setattr("spsetl.cli.upkeep.compact_lake", later)
     assert run(["compact", "--data-dir", str(copy)]) == 0
     assert f"{before['files_before']:,} files of" in capsys.readouterr().err
     assert run(["compact", "--data-dir", str(copy), "--json"]) == 0

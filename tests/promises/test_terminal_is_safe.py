@@ -122,11 +122,9 @@ def test_a_defect_and_a_warning_do_not_either(copy: tuple[Simulator, Path], tmp_
         f"evil = {EVIL!r}\n"
         "make = job.Job._remarks\n"
         "job.Job._remarks = lambda self: [evil, *make(self)]\n"
-        "shown = sync.show_report\n"
-        "def then_fail(report):\n"
-        "    shown(report)\n"
+        "def fail(run):\n"
         "    raise ValueError(evil)\n"
-        "sync.show_report = then_fail\n"
+        "sync.summarize = fail\n"
         "sys.argv[1:] = ['sync', '--details', 'none']\n"
         "main()\n"
     )

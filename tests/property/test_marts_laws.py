@@ -226,7 +226,7 @@ def test_other_office_hours_build_all_anew(work: WorkDatabase) -> None:
     assert work.connection.execute(outside).fetchall() == [(False,)]
 
 
-@pytest.mark.parametrize("step", ["_show_slice", "_hide_slice", "build_others"])
+@pytest.mark.parametrize("step", ["build_changed_sessions", "build_others"])
 def test_a_build_that_fails_leaves_the_marts_as_they_were(
     step: str, work: WorkDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
