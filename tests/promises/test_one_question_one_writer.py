@@ -10,9 +10,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from spsetl.settings.office import DEFAULT_OFFICE_HOURS, OfficeHours
 
 from spsetl.cli import run
+from spsetl.settings import Settings
 from spsetl.warehouse.marts import build_marts
 from spsetl.warehouse.publish import publish
 from spsetl.warehouse.work import WorkDatabase
@@ -59,7 +59,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "insert into events (appliance, session_key, record_id, content) "
             "select appliance, session_key, 1, 'rm -rf /' from sessions where protocol = 'rdp'"
         )
-        build_marts(work, OfficeHours.parse(DEFAULT_OFFICE_HOURS))
+        build_marts(work, Settings().office_hours)
         work.checkpoint()
     publish(data / "work" / "warehouse.duckdb", data / "warehouse.duckdb")
     return data

@@ -22,6 +22,7 @@ from spsetl import schema
 from spsetl.flatten import Flattener
 from spsetl.flatten.values import hash_of
 from spsetl.lake import Lake, compact_lake
+from spsetl.runs import Run
 from spsetl.settings import Settings
 from spsetl.sync.quarantine import replay
 from spsetl.warehouse import checks, runs
@@ -110,32 +111,16 @@ class Copy:
     def run(self) -> Iterator[None]:
         """A run that ends well."""
         self.day += 1
-        run = runs.Run(
-            run_id=self.run_id,
-            appliance="sps",
-            kind="sync",
-            strategy="windows",
-            started_at=self.now,
-            range_start=None,
-            range_end=None,
-            version="0",
-        )
+        run = Run(appliance="sps", run_id=self.run_id, started_at=self.now)
         runs.begin_run(self.work, run)
         yield
-        numbers = dict.fromkeys(
-            ("sessions_seen", "sessions_new", "sessions_changed", "sessions_missing", "quarantined"), self.day
-        )
-        outcome = runs.Outcome(
-            status="done",
-            finished_at=self.now,
-            ordered_at=self.now,
-            seconds=1.5,
-            watermark=BEGIN,
-            requests_by_kind={"list": 1},
-            **numbers,
-        )
+        run.sessions_seen = run.sessions_new = run.sessions_changed = run.sessions_missing = self.day
+        run.unreadable["sessions"], run.given["sessions"] = self.day, 100 * self.day
+        run.requests = {"list": 1}
+        run.end()
+        run.finished_at, run.seconds = self.now, 1.5
         with self.lake.writer(appliance="sps", run_id=self.run_id, part="run") as writer:
-            writer.write({"sync_runs": runs.run_batch(run, outcome)})
+            writer.write({"sync_runs": runs.run_batch(run.as_row(ordered_at=self.now, watermark=BEGIN))})
         with self.work.transaction() as connection:
             merge_part(connection, writer.files)
 

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spsetl.errors import BadAnswerError, NotFoundError, RateLimitError
+from spsetl.events import SILENT, Teller
 from spsetl.extract import windows
 from spsetl.extract.snapshot import Snapshots, walk_snapshot
 from spsetl.extract.windows import Tally
@@ -43,6 +44,7 @@ class ModelAppliance:
     on_page: Callable[["ModelAppliance"], None] = lambda _: None
     opened: int = 0
     pages: int = 0
+    teller: Teller = SILENT
     live_pages: int = 0
     frozen: list[tuple[str, int, int | None]] = field(default_factory=list)
 

@@ -382,7 +382,7 @@ def test_who_reads_the_copy_has_its_options_alone(command: str) -> None:
 
     of_the_question = {"--appliance"}  # whose sessions: no setting there
     found = names & option_names(command) - of_the_question
-    assert found == {"--data-dir", "--question-seconds", "--question-memory"}
+    assert found == {"--data-dir", "--question-seconds", "--question-memory", "--merge-memory"}
 
 
 @pytest.mark.parametrize("one", [one for one in describe_settings() if not one.is_secret], ids=lambda one: one.name)
