@@ -5,18 +5,19 @@ from typing import Final
 
 from spsetl.appliance.configuration import PROTOCOLS
 from spsetl.appliance.probe import probe
-from spsetl.appliance.protocol import INFO_PATH, DetailKind, ListQuery, decode_info, decode_list
+from spsetl.appliance.protocol import INFO_PATH, ListQuery, decode_info, decode_list
 from spsetl.doctor.appliance import Patient
 from spsetl.doctor.finding import Finding
 from spsetl.errors import BadAnswerError, NotFoundError, RightsError, SpsetlError, UnavailableError
 from spsetl.extract.details import fetch_details
 from spsetl.extract.policies import fetch_options
+from spsetl.schema import DETAIL_KINDS
 
 _CONFIGURATION: Final = "configuration"
 _GRANT: Final = 'if they are wanted, let an administrator grant read access to the protocols\' "Control" pages'
 _FEW: Final = 10
 # Of these not every appliance knows the page; the others are as old as the search.
-_LATER_DETAILS: Final[tuple[DetailKind, ...]] = ("trail_downloads", "indexing")
+_LATER_DETAILS: Final = tuple(kind.name for kind in DETAIL_KINDS.values() if not kind.by_default)
 
 
 def check_login(patient: Patient) -> Iterator[Finding]:
@@ -80,7 +81,7 @@ def check_details(patient: Patient) -> Iterator[Finding]:
         yield _check_detail(patient, kind, keys)
 
 
-def _check_detail(patient: Patient, kind: DetailKind, keys: list[str]) -> Finding:
+def _check_detail(patient: Patient, kind: str, keys: list[str]) -> Finding:
     advice = f"take {kind} out of SPSETL_DETAILS, or let an administrator grant the right"
     for key in keys:
         try:

@@ -119,7 +119,7 @@ def _measure_details(patient: Patient, keys: list[str]) -> float | None:
     for key in keys[:_SAMPLES]:
         began = time.monotonic()
         with suppress(NotFoundError):  # gone meanwhile
-            fetch_details(patient.client, key, kind)  # type: ignore[arg-type]  # checked with the settings
+            fetch_details(patient.client, key, kind)
             samples.append(time.monotonic() - began)
     return statistics.median(samples) if samples else None
 

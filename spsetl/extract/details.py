@@ -18,7 +18,6 @@ from spsetl.appliance.limits import Limits
 from spsetl.appliance.protocol import (
     PAGE_LIMIT,
     RESULT_CAP,
-    DetailKind,
     DetailPage,
     check_session,
     decode_details,
@@ -58,7 +57,7 @@ MOST_SECONDS: Final = 12
 MOST_BYTES: Final = 4
 
 
-def fetch_details(client: Client, session_key: str, kind: DetailKind, *, tries: int | None = None) -> list[Any]:
+def fetch_details(client: Client, session_key: str, kind: str, *, tries: int | None = None) -> list[Any]:
     """All items of one kind of a session, as the appliance gives them.
 
     Args:
@@ -109,7 +108,7 @@ def fetch_details(client: Client, session_key: str, kind: DetailKind, *, tries: 
 class _Cost:
     """What the pages of one kind of a session have taken together."""
 
-    def __init__(self, limits: Limits, kind: DetailKind) -> None:
+    def __init__(self, limits: Limits, kind: str) -> None:
         self._limits = limits
         self._kind = kind
         self._seconds = 0.0

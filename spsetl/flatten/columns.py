@@ -16,7 +16,6 @@ from spsetl import schema
 from spsetl.flatten.document import Keys, extra_of, lists_in
 from spsetl.flatten.layout import Level, Session
 from spsetl.flatten.paths import Leaf
-from spsetl.flatten.rows import EVENTS_STATUS
 from spsetl.flatten.values import hash_of, to_double, to_index_status, to_json, to_timestamp
 from spsetl.schema import SESSION_LISTS, SESSION_SCORES, SESSIONS, Kind
 
@@ -54,14 +53,13 @@ class _Reading:
 
 
 def build_batches(
-    listed: Iterable[Listed], constants: Mapping[str, str], statuses: Mapping[int, str]
+    listed: Iterable[Listed], constants: Mapping[str, str]
 ) -> tuple[dict[str, list[pa.RecordBatch]], list[Listed]]:
     """The rows of `sessions`, `session_lists` and `session_scores`, and what has to be left to `document`.
 
     Args:
         listed: Each session once.
         constants: Columns that have one value in every row.
-        statuses: How far the details of a new session are, by the status column's place.
 
     Returns:
         Batches by table, and the sessions that are not in them: a time of theirs is none.
@@ -76,7 +74,7 @@ def build_batches(
             some = [one for place, one in enumerate(some) if place not in reading.odd]
             reading = _read(some)
         if some:
-            _build(some, reading, constants, statuses, batches)
+            _build(some, reading, constants, batches)
     return batches, odd
 
 
@@ -104,7 +102,6 @@ def _build(
     listed: Sequence[Listed],
     reading: _Reading,
     constants: Mapping[str, str],
-    statuses: Mapping[int, str],
     batches: dict[str, list[pa.RecordBatch]],
 ) -> None:
     keys = [one.session.key for one in listed]
@@ -117,11 +114,6 @@ def _build(
     for place, unknown in reading.unknown.items():
         extra[place] = to_json(extra_of(unknown))
     columns[_SLOTS["extra"]] = extra
-    for slot, status in statuses.items():
-        columns[slot] = [status] * len(listed)
-    if found := columns.get(_INDEX_STATUS):
-        asked, without = statuses[EVENTS_STATUS], schema.INDEX_STATUS_WITHOUT_EVENTS
-        columns[EVENTS_STATUS] = [schema.NOT_INDEXED if status in without else asked for status in found]
     batches.setdefault(SESSIONS.name, []).append(_batch(SESSIONS, columns, len(listed), constants))
     if reading.lists:
         places, names, positions, values = zip(*reading.lists, strict=True)

@@ -14,11 +14,9 @@ from spsetl.flatten.columns import Listed, build_batches, count_rows, hash_of_se
 from spsetl.flatten.document import UnreadableError
 from spsetl.flatten.layout import Session
 from spsetl.flatten.pages import as_item
-from spsetl.flatten.rows import STATUSES, Row, SessionRow, hash_of_body, read_detail, read_key, read_session
+from spsetl.flatten.rows import Row, SessionRow, hash_of_body, read_detail, read_key, read_session
 from spsetl.flatten.values import canonical_json, hash_of, to_json
 from spsetl.schema import Table
-
-_ALL_DETAILS = tuple(table.name for table in schema.DETAIL_TABLES)
 
 
 @dataclass(slots=True)
@@ -71,7 +69,6 @@ class Flattener:
     Args:
         appliance: Its name, the first part of every key.
         run_id: The sync that fetches.
-        details: The kinds of details that will be fetched; a new session waits for these.
         known: The `row_hash` of sessions that need not be gathered again, by key; grows with those that are gathered.
 
     Attributes:
@@ -84,7 +81,6 @@ class Flattener:
         *,
         appliance: str,
         run_id: str,
-        details: Iterable[str] = _ALL_DETAILS,
         known: dict[str, str] | None = None,
     ) -> None:
         self.unchanged = 0
@@ -92,11 +88,6 @@ class Flattener:
         self._known = {} if known is None else known
         self._is_told = known is not None
         self._constants = {"appliance": appliance, "run_id": run_id}
-        wanted = set(details)
-        self._statuses = {
-            slot: schema.PENDING if table.name in wanted else schema.NOT_REQUESTED
-            for slot, table in zip(STATUSES, schema.DETAIL_TABLES, strict=True)
-        }
         self._listed: dict[str, Listed] = {}
         self._sessions: dict[str, SessionRow] = {}
         self._details: dict[tuple[str, str], _Details] = {}
@@ -154,9 +145,6 @@ class Flattener:
         return True
 
     def _keep(self, row: SessionRow) -> None:
-        for slot, status in self._statuses.items():
-            if row.values[slot] == schema.PENDING:
-                row.values[slot] = status
         if self._is_told:
             self._known[row.key] = row.row_hash
         former = self._sessions.get(row.key)
@@ -227,7 +215,7 @@ class Flattener:
     def _take_listed(self) -> dict[str, list[pa.RecordBatch]]:
         """The typed sessions; those that are odd after all are gathered one by one instead."""
         listed, self._listed = self._listed, {}
-        batches, odd = build_batches(listed.values(), self._constants, self._statuses)
+        batches, odd = build_batches(listed.values(), self._constants)
         for one in odd:
             del listed[one.session.key]
             self._add_item(as_item(one.session), one.extracted_at)

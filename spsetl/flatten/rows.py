@@ -33,9 +33,6 @@ def _session_slot(name: str) -> int:
 
 
 _REVISION: Final = _session_slot("revision")
-_INDEX_STATUS: Final = _session_slot("recording_index_status")
-STATUSES: Final = [_session_slot(f"{table.name}_status") for table in schema.DETAIL_TABLES]
-EVENTS_STATUS: Final = _session_slot("events_status")
 _ROW_HASH: Final = _session_slot("row_hash")
 
 
@@ -90,10 +87,6 @@ def read_session(item: Any, extracted_at: datetime) -> SessionRow:
         document.gather_lists()
     values = document.values
     _finish(SESSIONS, document, key, extracted_at, beside=_beside_body(item, key))
-    for slot in STATUSES:
-        values[slot] = schema.PENDING
-    if values[_INDEX_STATUS] in schema.INDEX_STATUS_WITHOUT_EVENTS:
-        values[EVENTS_STATUS] = schema.NOT_INDEXED
     values[_ROW_HASH] = row_hash
     return SessionRow(key, values, document.lists, document.scores, document.misfits)
 

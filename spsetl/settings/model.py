@@ -21,6 +21,7 @@ from spsetl.settings.office import DEFAULT_OFFICE_HOURS, check_office_hours
 from spsetl.settings.origins import Origins
 from spsetl.settings.password import WAYS, PasswordSource, find_credential, remark_readable
 from spsetl.settings.values import (
+    ALL_DETAILS,
     DETAILS,
     check_memory,
     check_metrics_file,
@@ -122,8 +123,7 @@ class Settings(BaseSettings):
     details: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_details)] = Field(
         DETAILS,
         description=(
-            "Which details of each session are fetched, with commas between them: "
-            "channels, events, alerts, trail_downloads, indexing; or none"
+            f"Which details of each session are fetched, with commas between them: {', '.join(ALL_DETAILS)}; or none"
         ),
         examples=["channels,events,alerts"],
     )

@@ -186,7 +186,7 @@ def open_job(
                     require_known_name(work, access.appliance)
                 else:
                     require_own_name(work, client, access.appliance, is_new=new_appliance)
-                run = _begin_run(watch, access)
+                run = _begin_run(watch, access, settings)
                 job = _make_job(settings, places, client, lake, work, runner, progress, run, watch.began)
                 watch.report = job.report
                 try:
@@ -211,7 +211,7 @@ def _long_lived_objects_set_aside() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _begin_run(watch: Watch, access: Access) -> runs.Run:
+def _begin_run(watch: Watch, access: Access, settings: Settings) -> runs.Run:
     return runs.Run(
         run_id=watch.run_id,
         appliance=access.appliance,
@@ -221,6 +221,7 @@ def _begin_run(watch: Watch, access: Access) -> runs.Run:
         range_start=None,
         range_end=None,
         version=__version__,
+        details=settings.details,
     )
 
 
@@ -253,7 +254,6 @@ def _make_job(  # noqa: PLR0917 - the parts of a job, once
         ),
         appliance=run.appliance,
         run_id=run.run_id,
-        details=settings.details,
         concurrency=settings.concurrency,
         stopping=stopping,
     )

@@ -171,7 +171,6 @@ def fetch_details(job: Job, *, start: datetime | None = None, end: datetime | No
         SpsetlError: The details of most sessions fail; what was fetched is kept.
     """
     kinds = job.settings.details
-    details.request_kinds(job.work, appliance=job.appliance, kinds=kinds)
     if not kinds:
         return
     job.steps.details.unknown_kinds = details.fetch_unknown_kinds(job.work, appliance=job.appliance)
@@ -261,21 +260,10 @@ class _Pace:
 def _pending(
     job: Job, kinds: Sequence[str], start: datetime | None, end: datetime | None
 ) -> Iterator[list[details.PendingDetails]]:
-    after: details.PendingDetails | None = None
     now = None if start or end else datetime.now(UTC)
-    while not job.steps.details.has_ended:
-        some = details.pending_details(
-            job.work,
-            appliance=job.appliance,
-            kinds=kinds,
-            after=after,
-            size=BATCH_SIZE,
-            start=start,
-            end=end,
-            now=now,
-            shut=job.steps.details.shut_kinds,
-        )
-        if not some:
+    for some in details.pending_details(
+        job.work, appliance=job.appliance, kinds=kinds, size=BATCH_SIZE, start=start, end=end, now=now
+    ):
+        if job.steps.details.has_ended:
             return
         yield some
-        after = some[-1]

@@ -13,7 +13,6 @@ from spsetl.sync.lock import hold_lock
 from spsetl.sync.names import change_lake
 from spsetl.sync.places import Places
 from spsetl.warehouse.checks import require_passed, run_checks
-from spsetl.warehouse.details import request_kinds
 from spsetl.warehouse.marts import build_marts
 from spsetl.warehouse.publish import discard_foreign, publish, remove_database, replace_database
 from spsetl.warehouse.rebuild import rebuild_tables
@@ -91,8 +90,6 @@ def _build(path: Path, lake: Lake, settings: Settings) -> tuple[dict[str, int], 
     # It begins empty: there is nothing published under its own name.
     with WorkDatabase(path, published=path, memory=settings.merge_memory) as work:
         rows = rebuild_tables(work, lake)
-        for (appliance,) in work.connection.execute("select distinct appliance from sessions").fetchall():
-            request_kinds(work, appliance=appliance, kinds=settings.details)
         build_marts(work, OfficeHours.parse(settings.office_hours))
         results = run_checks(work)
         require_passed(results)

@@ -22,7 +22,10 @@ RunKind = Literal["sync", "backfill", "reconcile"]
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A run that begins. Times are aware UTC; a range's end is exclusive, None for no end."""
+    """A run that begins. Times are aware UTC; a range's end is exclusive, None for no end.
+
+    `details` are the kinds that are wanted, also of sessions that this run does not look at.
+    """
 
     run_id: str
     appliance: str
@@ -32,6 +35,7 @@ class Run:
     range_start: datetime | None
     range_end: datetime | None
     version: str
+    details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +81,7 @@ def _row(run: Run, outcome: Outcome | None) -> dict[str, Any]:
         "kind": run.kind,
         "status": "running",
         "strategy": run.strategy,
+        "details": ",".join(run.details),
         "started_at": naive_utc(run.started_at),
         "range_start": run.range_start and naive_utc(run.range_start),
         "range_end": run.range_end and naive_utc(run.range_end),
@@ -139,7 +144,7 @@ def _moment(work: WorkDatabase, query: str, appliance: str) -> datetime | None:
 
 def fetch_newest_order(work: WorkDatabase) -> datetime | None:
     """The last moment (aware UTC) at which anything of the copy was fetched or marked, by the clock of its run."""
-    tables = (schema.SESSIONS, *schema.DETAIL_TABLES, schema.POLICIES)
+    tables = (schema.SESSIONS, schema.DETAIL_FETCHES, schema.POLICIES)
     parts = ", ".join(f"(select max(extracted_at) from {table.name})" for table in tables)  # noqa: S608 our names
     row = work.connection.execute(
         f"select greatest({parts}, (select max(missing_since) from sessions), "  # noqa: S608 our names

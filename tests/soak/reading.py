@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from spsetl.errors import SpsetlError
-from spsetl.queries import read_folder
+from spsetl.warehouse.checks import read_checks
 from spsetl.warehouse.reader import Warehouse, open_warehouse
 
 _SECONDS_BETWEEN = 0.15
@@ -20,7 +20,7 @@ _SECONDS_BETWEEN = 0.15
 def read_once(warehouse: Warehouse) -> tuple[int, list[str]]:
     """How many sessions there are, and what is wrong with them."""
     complaints = []
-    for name, statement in read_folder("checks").items():
+    for name, statement in read_checks().items():
         if statement.startswith("-- fatal:"):
             _, [(count,)] = warehouse.rows(f"select count(*) from ({statement}) as offending")
             if count:

@@ -61,7 +61,8 @@ def content_notice(source: RowSource, q: str | None = None, **population: Any) -
     if wanted.asks_content:  # those that it finds have content
         wanted = Condition("true")
     _, [(missing, whole)] = source.rows(
-        "select count(*) filter (events_status is distinct from $fetched), count(*) from sessions "  # noqa: S608
+        "select count(*) filter (events_status is distinct from $fetched), count(*) from sessions left join ("  # noqa: S608
+        "select appliance, session_key, events_status from session_details) using (appliance, session_key) "
         "where is_in_range(sessions.start_time, sessions.end_time, $match, $start_at, $end_at, $now_at) "
         f"and ($appliance is null or sessions.appliance = $appliance) and {wanted.sql}",
         {"fetched": FETCHED, **options, **wanted.parameters},
