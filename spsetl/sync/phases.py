@@ -24,10 +24,9 @@ from spsetl.warehouse.windows import DIFFERS, WindowKind, WindowRecord, doubt_wi
 
 # Sessions whose details make one step: a second or two of requests.
 BATCH_SIZE = 250
-# Sessions that are merged together. Details of more are many rows, and their old ones lie scattered: DuckDB holds some
-# memory for each place where one is deleted.
+# Sessions that are merged together, at most: details are many rows.
 MOST_LISTED = 50_000
-MOST_DETAILED = 2_000
+MOST_DETAILED = 10_000
 # A tiny copy loses a large share with each session that is cleaned up.
 _FEW_SESSIONS = 20
 SECONDS_BETWEEN_EVENTS = 10.0

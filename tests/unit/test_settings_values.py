@@ -7,11 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spsetl import schema
 from spsetl.appliance.quiet import QuietHours
 from spsetl.errors import SettingsError
 from spsetl.settings import ALL_DETAILS, DETAILS, Settings, load_settings
 
 WriteToml = Callable[[str], Path]
+
+
+def test_kinds_of_details_are_those_of_the_schema() -> None:
+    """Settings are read without Arrow, so they name them once more."""
+    assert tuple(schema.DETAIL_KINDS) == ALL_DETAILS
+    assert tuple(kind.name for kind in schema.DETAIL_KINDS.values() if kind.by_default) == DETAILS
 
 
 @pytest.fixture(autouse=True)
