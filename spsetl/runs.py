@@ -64,6 +64,7 @@ class Run:
     """One run for one appliance; grows while it works. Times are aware UTC.
 
     Attributes:
+        details: The kinds that are wanted, also of sessions that this run does not look at.
         range_start: It reads sessions that started at or after this; None for the first there is.
         range_end: And before this; None for no end.
         planned: The windows that a dry run found, each from and to.
@@ -98,6 +99,7 @@ class Run:
     run_id: str = ""
     strategy: str = "windows"
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    details: tuple[str, ...] = ()
     range_start: datetime | None = None
     range_end: datetime | None = None
     planned: Sequence[tuple[datetime, datetime | None]] = ()
@@ -239,6 +241,7 @@ class Run:
             "kind": self.kind,
             "status": "done" if self.status == "incomplete" else self.status,
             "strategy": self.strategy,
+            "details": ",".join(self.details),
             "started_at": self.started_at,
             "range_start": self.range_start,
             "range_end": self.range_end,

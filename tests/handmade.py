@@ -12,6 +12,7 @@ from spsetl.hours import OfficeHours
 from spsetl.simulator.spec import Dice
 from spsetl.warehouse.marts import build_marts
 from spsetl.warehouse.work import WorkDatabase
+from tests.fetches import fetches_of
 
 Row = dict[str, Any]
 
@@ -28,7 +29,7 @@ POLICIES: Final = (("p1", "ssh-all"), ("p3", "rdp"), (None, "by name"), (None, N
 OLD_POLICIES: Final = (("p2", "ssh-old"), ("p7", "ssh-gone"), (None, "by old name"))
 INDEX_STATUSES: Final = (*schema.INDEX_STATUS, None)
 VERDICTS: Final = ("ACCEPT", "accept", "accept-terminated", "auth-fail", "GW_AUTH_FAIL", "key-error", "DENY", None)
-STATUSES: Final = (schema.FETCHED, schema.PENDING, schema.NOT_REQUESTED, schema.GONE)
+STATUSES: Final = (schema.FETCHED, schema.PENDING, schema.GONE)
 CHANNEL_TYPES: Final = ("session shell", "session exec scp", "clipboard", "disk redirect", None)
 CHANNEL_VERDICTS: Final = ("accept", "accept-terminated", "deny", "four-eyes-reject", "four-eyes-timeout", None)
 ACTIONS: Final = (
@@ -65,7 +66,8 @@ def handmade_rows() -> Mapping[str, Sequence[Row]]:
         for name, make in parts.items()
     }
     sessions = [_session(Dice(1, "session", appliance, number), appliance, number) for appliance, number in keys]
-    return {"sessions": [*sessions, *_newcomers()], "policies": _policies(), "sync_runs": _runs(), **made}
+    fetches = {"detail_fetches": fetches_of(sessions)}
+    return {"sessions": [*sessions, *_newcomers()], "policies": _policies(), "sync_runs": _runs(), **fetches, **made}
 
 
 def _session(dice: Dice, appliance: str, number: int) -> Row:
@@ -97,7 +99,7 @@ def _session(dice: Dice, appliance: str, number: int) -> Row:
         "duration": dice.pick((None, 180, 900, 5400)),
         "analytics_score_aggregated": dice.pick(SCORES),
         "channels_status": dice.pick(STATUSES),
-        "events_status": dice.pick((*STATUSES, schema.NOT_INDEXED)),
+        "events_status": dice.pick(STATUSES),
         "alerts_status": dice.pick(STATUSES),
         "missing_since": SYNCED if dice.share(0.2) else None,
     }

@@ -24,7 +24,7 @@ INDEX_STATUS = [
 ]
 WITHOUT_EVENTS = {"CHANNEL_OPEN", "NOT_INDEXED", "INDEXING_NOT_REQUIRED", "NO_TRAIL"}
 KINDS = ("channels", "events", "alerts")
-MADE = {"extra", "row_hash", "extracted_at", "run_id", *(f"{table.name}_status" for table in schema.DETAIL_TABLES)}
+MADE = {"extra", "row_hash", "extracted_at", "run_id"}
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

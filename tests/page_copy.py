@@ -11,6 +11,7 @@ from spsetl import schema
 from spsetl.hours import OfficeHours
 from spsetl.warehouse.marts import build_marts
 from spsetl.warehouse.work import WorkDatabase
+from tests.fetches import fetches_of
 
 Row = dict[str, Any]
 
@@ -33,6 +34,7 @@ SYNCED: Final = datetime.fromisoformat("2026-11-01T02:30:00")
 SINCE: Final = datetime.fromisoformat("2026-10-20T00:00:00")
 DAY: Final = timedelta(days=1)
 SIZE: Final = 4
+_WANTED: Final = {schema.FETCHED, schema.PENDING}
 OFFICE_HOURS: Final = "Mon-Fri 07:00-19:00 UTC"
 
 
@@ -55,8 +57,7 @@ def make_sessions(count: int = 120, names: Sequence[str | None] = NAMES) -> list
             "channels_status": schema.FETCHED,
             "events_status": "not_indexed" if number % 8 == 0 else schema.FETCHED,
             "alerts_status": schema.PENDING if number % 13 == 0 else schema.FETCHED,
-            "trail_downloads_status": schema.NOT_REQUESTED,
-            "indexing_status": schema.NOT_REQUESTED,
+            "recording_index_status": "NOT_INDEXED" if number % 8 == 0 else "INDEXED",
             "missing_since": SYNCED if number % 17 == 0 else None,
             "extracted_at": SYNCED - number % 25 * DAY,
         }
@@ -122,10 +123,13 @@ def make_rows(**changed: list[Row]) -> dict[str, list[Row]]:
         | {"extracted_at": SYNCED - number * 20 * DAY}
         for number in range(2)
     ]
+    wanted = {kind for kind in schema.DETAIL_KINDS if any(one.get(f"{kind}_status") in _WANTED for one in sessions)}
+    runs = [row | {"details": ",".join(wanted)} for row in make_runs()]
     rows = {
         "sessions": sessions,
+        "detail_fetches": fetches_of(sessions),
         "alerts": make_alerts(sessions),
-        "sync_runs": make_runs(),
+        "sync_runs": runs,
         "sync_windows": make_windows(),
         "quarantine": quarantine,
     }

@@ -32,7 +32,7 @@ def tables_as_markdown() -> str:
     """The tables of the copy, with every column."""
     examples = read_examples()
     parts = []
-    for table in schema.TABLES:
+    for table in (*schema.TABLES, *schema.VIEWS):
         rows = [
             (_code(c.name), c.kind.sql_type, _code(c.path), c.comment, _code(examples[table.name][c.name]))
             for c in table.columns
@@ -118,7 +118,7 @@ def with_parts(path: Path) -> str:
 
 def described_columns() -> Iterator[tuple[str, str]]:
     """Each table and column of the published file that is described."""
-    for table in schema.TABLES:
+    for table in (*schema.TABLES, *schema.VIEWS):
         yield from ((table.name, name) for name in table.names)
     for mart in read_marts():
         yield from ((f"mart.{mart.name}", column.name) for column in mart.columns)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from tests import report_rows as plain
+from tests.oracle import WITHOUT_EVENTS
 from tests.report_rows import Copied, Row, grouped, highest, known, newest_first, nulls_last
 
 Answer = list[tuple[Any, ...]]
@@ -231,9 +232,15 @@ def longest_and_open_sessions(copy: Copied) -> Answer:
 def indexing_backlog(copy: Copied) -> Answer:
     """What waits first."""
     there = [one for one in copy.sessions if one["missing_since"] is None]
+    found = {
+        (row["appliance"], row["session_key"]): row["status"]
+        for row in copy.rows["detail_fetches"]
+        if row["kind"] == "events"
+    }
     rows = []
     for status, own in grouped(there, lambda one: one["recording_index_status"]).items():
-        events = [one["events_status"] for one in own]
+        otherwise = "not_indexed" if status in WITHOUT_EVENTS else "pending"
+        events = [found.get((one["appliance"], one["session_key"]), otherwise) for one in own]
         times = [one["start_time"] for one in own]
         name = "no recording" if status is None else status
         counts = len(own), events.count("fetched"), events.count("pending")

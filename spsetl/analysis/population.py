@@ -156,7 +156,8 @@ class Population:
         q = None if self._wanted is not None and self._wanted.asks_content else self.q
         asked = replace(self, q=q, content=None).condition
         _, [(missing, whole)] = source.rows(
-            "select count(*) filter (events_status is distinct from $fetched), count(*) from sessions "  # noqa: S608 ours
+            "select count(*) filter (events_status is distinct from $fetched), count(*) from sessions left join ("  # noqa: S608
+            "select appliance, session_key, events_status from session_details) using (appliance, session_key) "
             f"where {asked.sql}",
             {"fetched": FETCHED, **asked.parameters},
         )

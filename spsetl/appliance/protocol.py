@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from urllib.parse import quote, urlsplit
 
 from spsetl.errors import BadAnswerError
+from spsetl.schema import DETAIL_KINDS
 
 
 def format_time(moment: datetime) -> str:
@@ -80,7 +81,6 @@ RESULT_CAP: Final = 10_000
 _MOST_DIGITS: Final = 15
 _LARGEST_COUNT: Final = 10**_MOST_DIGITS
 
-DetailKind = Literal["channels", "events", "alerts", "trail_downloads", "indexing"]
 TrailForm = Literal["zat", "srs"]
 Params = dict[str, str | int]
 
@@ -181,13 +181,13 @@ def session_path(key: str) -> str:
     return f"{SESSIONS_PATH}/{quote(key, safe='')}"
 
 
-def detail_path(key: str, kind: DetailKind) -> str:
+def detail_path(key: str, kind: str) -> str:
     """The path of one kind of details of a session ("Audited sessions", "Session events", "Session alerts").
 
     Raises:
         BadAnswerError: The key is empty or would lead to another page.
     """
-    return f"{session_path(key)}/{kind}"
+    return f"{session_path(key)}/{DETAIL_KINDS[kind].path}"
 
 
 def trail_path(key: str) -> str:
@@ -231,7 +231,7 @@ def check_session(answer: Any, key: str) -> None:
         raise _undocumented(what, "not the key that was asked for")
 
 
-def decode_details(answer: Any, kind: DetailKind) -> DetailPage:
+def decode_details(answer: Any, kind: str) -> DetailPage:
     """A page of a session's details; the guide's examples of channels call their items `channels`.
 
     Raises:

@@ -6,18 +6,19 @@ from typing import Final
 
 from spsetl.appliance.client import Client
 from spsetl.appliance.probe import Capabilities, probe
-from spsetl.appliance.protocol import INFO_PATH, DetailKind, decode_info
+from spsetl.appliance.protocol import INFO_PATH, decode_info
 from spsetl.doctor.finding import Finding, green, red, yellow, yellow_if
 from spsetl.doctor.pace import check_pace, measure_pages, try_details
 from spsetl.errors import BadAnswerError, RightsError, SpsetlError, UnavailableError
 from spsetl.extract.policies import PROTOCOLS, fetch_options
+from spsetl.schema import DETAIL_KINDS
 from spsetl.settings import Settings
 
 # The versions that the guides behind this program describe, or that an answer was captured of. An entry without a
 # second number stands for all of that major version.
 DOCUMENTED: Final = ("5", "6", "7", "8.0")
 # Of these not every appliance knows the page; the others are as old as the search.
-_LATER_DETAILS: Final[tuple[DetailKind, ...]] = ("trail_downloads", "indexing")
+_LATER_DETAILS: Final = tuple(kind.name for kind in DETAIL_KINDS.values() if not kind.by_default)
 _FEW: Final = 10
 _MOST_SECONDS: Final = 60
 _READINGS: Final = {
@@ -116,7 +117,7 @@ def _check_configuration(client: Client) -> Generator[Finding, None, Retention]:
     return retention
 
 
-def _check_details(client: Client, kind: DetailKind, keys: Sequence[str]) -> Finding:
+def _check_details(client: Client, kind: str, keys: Sequence[str]) -> Finding:
     """Whether details that not every appliance or user has can be read."""
     answers, failures = try_details(client, keys, kind, enough=1)
     if answers:

@@ -10,7 +10,7 @@ import orjson
 
 from spsetl.appliance.client import Client
 from spsetl.appliance.probe import Capabilities
-from spsetl.appliance.protocol import DetailKind, ListQuery, decode_list
+from spsetl.appliance.protocol import ListQuery, decode_list
 from spsetl.doctor.finding import Finding, red, yellow, yellow_if
 from spsetl.errors import LoginError, NotFoundError, SpsetlError
 from spsetl.extract.counts import count_all
@@ -35,8 +35,7 @@ class Pages(NamedTuple):
 
 def check_pace(client: Client, settings: Settings, found: Capabilities, pages: Pages) -> Iterator[Finding]:
     """The median of the pages and of the details of a few sessions, and what a full sync would take by it."""
-    kinds: Sequence[DetailKind] = settings.details  # type: ignore[assignment]  # checked with the settings
-    kind: DetailKind | None = "channels" if "channels" in kinds else kinds[0] if kinds else None
+    kind = next(iter(settings.details), None)
     answers, failures = try_details(client, pages.keys, kind, enough=_SAMPLES) if kind else ([], [])
     text = f"{pages.seconds:.2g} s a page of {pages.size} sessions"
     pace = {"page_sessions": pages.size, "page_seconds": pages.seconds, "detail_seconds": 0.0}
@@ -57,7 +56,9 @@ def check_pace(client: Client, settings: Settings, found: Capabilities, pages: P
         text = "the appliance does not say how many sessions it has: more than 10,000"
         yield yellow("full sync", f"{text}; run spsetl sync --dry-run, which plans the windows")
     else:
-        yield _check_full_sync(estimate_sync(total, len(kinds) if answers else 0, pace, settings.concurrency), settings)
+        yield _check_full_sync(
+            estimate_sync(total, len(settings.details) if answers else 0, pace, settings.concurrency), settings
+        )
 
 
 def _check_full_sync(facts: Mapping[str, float], settings: Settings) -> Finding:
@@ -128,7 +129,7 @@ class _Once:
 
 
 def try_details(
-    client: Client, keys: Sequence[str], kind: DetailKind, *, enough: int
+    client: Client, keys: Sequence[str], kind: str, *, enough: int
 ) -> tuple[list[float], list[SpsetlError]]:
     """The seconds of so many answers, and what failed before there were so many; a session may fail for good.
 

@@ -17,7 +17,6 @@ from spsetl.appliance.limits import Limits
 from spsetl.appliance.protocol import (
     PAGE_LIMIT,
     RESULT_CAP,
-    DetailKind,
     DetailPage,
     check_session,
     decode_details,
@@ -73,7 +72,7 @@ MOST_SECONDS: Final = 12
 MOST_BYTES: Final = 4
 
 
-def fetch_details(client: AsksWhole, session_key: str, kind: DetailKind) -> list[Any]:
+def fetch_details(client: AsksWhole, session_key: str, kind: str) -> list[Any]:
     """All items of one kind of a session, as the appliance gives them.
 
     Args:
@@ -123,7 +122,7 @@ def fetch_details(client: AsksWhole, session_key: str, kind: DetailKind) -> list
 class _Cost:
     """What the pages of one kind of a session have taken together."""
 
-    def __init__(self, limits: Limits, kind: DetailKind) -> None:
+    def __init__(self, limits: Limits, kind: str) -> None:
         self._limits = limits
         self._kind = kind
         self._seconds = 0.0

@@ -1,7 +1,7 @@
 """Gathers the items of the appliance's answers and hands their rows on as Arrow."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
@@ -13,8 +13,6 @@ from spsetl import schema
 from spsetl.flatten.items import Answer
 from spsetl.flatten.rows import build_details, build_quarantine, build_sessions
 from spsetl.schema import Table
-
-_ALL_DETAILS = tuple(table.name for table in schema.DETAIL_TABLES)
 
 
 @dataclass
@@ -50,7 +48,6 @@ class Flattener:
     Args:
         appliance: Its name, the first part of every key.
         run_id: The sync that fetches.
-        details: The kinds of details that will be fetched; a new session waits for these.
         known: The `row_hash` of sessions that need not be gathered again, by key; grows with those that are gathered.
 
     Attributes:
@@ -62,17 +59,11 @@ class Flattener:
         *,
         appliance: str,
         run_id: str,
-        details: Iterable[str] = _ALL_DETAILS,
         known: dict[str, str] | None = None,
     ) -> None:
         self.quality = Quality()
         self._known = known
         self._constants = {"appliance": appliance, "run_id": run_id}
-        wanted = set(details)
-        self._statuses = {
-            f"{table.name}_status": schema.PENDING if table.name in wanted else schema.NOT_REQUESTED
-            for table in schema.DETAIL_TABLES
-        }
         self._sessions: list[Answer] = []
         self._details: dict[str, dict[str, Answer]] = {table.name: {} for table in schema.DETAIL_TABLES}
 
@@ -109,7 +100,7 @@ class Flattener:
     def take(self) -> dict[str, pa.RecordBatch]:
         """The rows of all that was gathered, by table; tables without rows are left out."""
         sessions, self._sessions = self._sessions, []
-        read = [(schema.SESSIONS, build_sessions(sessions, self._known, self._constants | self._statuses))]
+        read = [(schema.SESSIONS, build_sessions(sessions, self._known, self._constants))]
         for table in schema.DETAIL_TABLES:
             if answers := self._details[table.name]:
                 self._details[table.name] = {}

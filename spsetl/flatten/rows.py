@@ -52,9 +52,6 @@ def build_sessions(answers: Iterable[Answer], known: dict[str, str] | None, cons
     reading = Reading(_PATHS[SESSIONS.name], [item.content for item in items])
     columns = reading.columns | _lineage(items) | {"row_hash": [item.row_hash for item in items]}
     columns["extra"] = _extra(reading, items, list(newest))
-    if found := columns.get("recording_index_status"):
-        asked, without = constants["events_status"], schema.INDEX_STATUS_WITHOUT_EVENTS
-        columns["events_status"] = [schema.NOT_INDEXED if status in without else asked for status in found]
     batch = build_batch(SESSIONS, columns, constants)
     batches = {SESSIONS.name: batch}
     reading.gather_lists()

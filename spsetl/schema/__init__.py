@@ -6,7 +6,7 @@ Field names and meanings: SPS REST API Reference Guide, "Audited sessions", "Ses
 
 from typing import Final
 
-from spsetl.schema.details import ALERTS, CHANNELS, EVENTS, INDEXING, TRAIL_DOWNLOADS
+from spsetl.schema.details import ALERTS, CHANNELS, DETAIL_KINDS, EVENTS, INDEXING, TRAIL_DOWNLOADS, DetailKind
 from spsetl.schema.fields import (
     INDEX_STATUS,
     INDEX_STATUS_FINAL,
@@ -22,6 +22,7 @@ from spsetl.schema.records import (
     DETAIL_FETCHES,
     MISSING_SESSIONS,
     QUARANTINE,
+    SESSION_DETAILS,
     SYNC_RUNS,
     SYNC_WINDOWS,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "COPIED_TABLES",
     "DETAIL_FAILURES",
     "DETAIL_FETCHES",
+    "DETAIL_KINDS",
     "DETAIL_TABLES",
     "EVENTS",
     "FAILED",
@@ -70,6 +72,7 @@ __all__ = [
     "REPLAYED",
     "SCORE_DETAILS",
     "SESSIONS",
+    "SESSION_DETAILS",
     "SESSION_LISTS",
     "SESSION_SCORES",
     "SESSION_TABLES",
@@ -79,17 +82,21 @@ __all__ = [
     "TRAIL_DOWNLOADS",
     "VANISHED",
     "VERSION",
+    "VIEWS",
     "WAREHOUSE_VERSION",
     "Column",
+    "DetailKind",
     "Kind",
     "Table",
     "require_known",
 ]
 
 SESSION_TABLES: Final = (SESSIONS, SESSION_LISTS, SESSION_SCORES)
-DETAIL_TABLES: Final = (CHANNELS, EVENTS, ALERTS, TRAIL_DOWNLOADS, INDEXING)
+DETAIL_TABLES: Final = tuple(kind.table for kind in DETAIL_KINDS.values())
 COPIED_TABLES: Final = (*SESSION_TABLES, *DETAIL_TABLES, QUARANTINE)
-TABLES: Final = (*COPIED_TABLES, DETAIL_FAILURES, POLICIES, SYNC_RUNS, SYNC_WINDOWS, APPLIANCES, WAREHOUSE_VERSION)
+TABLES: Final = (*COPIED_TABLES, DETAIL_FETCHES, POLICIES, SYNC_RUNS, SYNC_WINDOWS, APPLIANCES, WAREHOUSE_VERSION)
+# Beside the tables, of what is in them.
+VIEWS: Final = (SESSION_DETAILS, DETAIL_FAILURES)
 # What the warehouse can be made from: the rows themselves, and what it otherwise only knows by having seen it happen.
 LAKE_TABLES: Final = (*COPIED_TABLES, POLICIES, SYNC_RUNS, SYNC_WINDOWS, DETAIL_FETCHES, MISSING_SESSIONS)
 BY_NAME: Final = {table.name: table for table in {*TABLES, *LAKE_TABLES}}

@@ -1,8 +1,10 @@
-"""The tables of what belongs to a session ("Session events", "Session alerts", "Indexing sessions")."""
+"""The kinds of details of a session, and their tables ("Session events", "Session alerts", "Indexing sessions")."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from spsetl.schema.columns import APPLIANCE, EXTRA, LINEAGE, SESSION_KEY, column, endpoint, made, text
+from spsetl.schema.fields import INDEX_STATUS_WITHOUT_EVENTS
 from spsetl.schema.types import Kind, Table
 
 _FOUR_EYES: Final = "where the channel needs four-eyes authorization"
@@ -124,3 +126,40 @@ INDEXING: Final = Table(
     ),
     parent="sessions",
 )
+
+
+@dataclass(frozen=True)
+class DetailKind:
+    """One kind of details: whatever is to be known of it, once.
+
+    Attributes:
+        table: Its rows.
+        path: Where they are, below their session's address.
+        by_default: Whether they are fetched where no setting says otherwise.
+        may_be_absent: Whether a session can be there without any, for which the appliance may answer 404.
+        ruled_out_by: With these values of recording.index_status there are none, and no request is spent on asking.
+    """
+
+    table: Table
+    path: str
+    by_default: bool = True
+    may_be_absent: bool = False
+    ruled_out_by: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """As settings, tables and counts of requests call it."""
+        return self.table.name
+
+
+DETAIL_KINDS: Final = {
+    kind.name: kind
+    for kind in (
+        DetailKind(CHANNELS, "channels"),
+        DetailKind(EVENTS, "events", ruled_out_by=INDEX_STATUS_WITHOUT_EVENTS),
+        DetailKind(ALERTS, "alerts"),
+        DetailKind(TRAIL_DOWNLOADS, "trail_downloads", by_default=False, may_be_absent=True),
+        DetailKind(INDEXING, "indexing", by_default=False, may_be_absent=True),
+    )
+}
+"""By name, in the order in which they are asked for."""

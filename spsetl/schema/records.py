@@ -3,6 +3,7 @@
 from typing import Final
 
 from spsetl.schema.columns import APPLIANCE, LINEAGE, SESSION_KEY, made
+from spsetl.schema.details import DETAIL_KINDS
 from spsetl.schema.types import Kind, Table
 
 QUARANTINE: Final = Table(
@@ -30,6 +31,7 @@ SYNC_RUNS: Final = Table(
         made("kind", Kind.TEXT, "sync, backfill or reconcile"),
         made("status", Kind.TEXT, "running, done, failed, interrupted, or killed (found dead by a later one)"),
         made("strategy", Kind.TEXT, "How the list was walked: windows or snapshot"),
+        made("details", Kind.TEXT, "Which kinds of details were wanted, joined by a comma; empty: none"),
         made("started_at", Kind.TIMESTAMP, "When the sync began (UTC)"),
         made("finished_at", Kind.TIMESTAMP, "When the sync ended (UTC)"),
         made(
@@ -118,22 +120,28 @@ APPLIANCES: Final = Table(
     ),
 )
 
+_KIND: Final = made("kind", Kind.TEXT, f"Which details: {', '.join(DETAIL_KINDS)}")
+_ERROR: Final = made("error", Kind.TEXT, "Why they were not fetched")
+_UNSETTLED: Final = "failed, absent (404, though the session is there), or vanished (404, as the session's own page)"
+
 DETAIL_FETCHES: Final = Table(
     "detail_fetches",
-    "One row per session and kind of details that was fetched",
-    ("appliance", "session_key", "kind", "run_id"),
+    "One row per session and kind of details that was asked for since the session last changed: what became of it; in "
+    "the lake one row per run, too",
+    ("appliance", "session_key", "kind"),
     (
         APPLIANCE,
         SESSION_KEY,
-        made("kind", Kind.TEXT, "Which details: channels, events, alerts, trail_downloads, indexing"),
+        _KIND,
         made(
             "status",
             Kind.TEXT,
-            "fetched, gone, replayed (out of quarantine); or as in detail_failures: failed, absent, vanished",
+            f"fetched, or gone; or, to be asked for again: {_UNSETTLED}; in the lake also replayed, out of quarantine",
         ),
-        made("error", Kind.TEXT, "Why they were not fetched"),
-        made("revision", Kind.INTEGER, "Revision of the session that they were fetched for"),
-        made("row_hash", Kind.TEXT, "Hash of that version of the session"),
+        _ERROR,
+        made("tries", Kind.INTEGER, "In how many runs they were asked for in vain; in the lake NULL"),
+        made("revision", Kind.INTEGER, "Revision of the session that they were asked for"),
+        made("row_hash", Kind.TEXT, "Hash of that version of the session; in the lake alone"),
         *LINEAGE,
     ),
 )
@@ -145,15 +153,34 @@ DETAIL_FAILURES: Final = Table(
     (
         APPLIANCE,
         SESSION_KEY,
-        made("kind", Kind.TEXT, "Which details: channels, events, alerts, trail_downloads, indexing"),
-        made(
-            "status",
-            Kind.TEXT,
-            "failed, absent (404, though the session is there), or vanished (404, as the session's own page)",
-        ),
-        made("error", Kind.TEXT, "Why they were not fetched"),
+        _KIND,
+        made("status", Kind.TEXT, _UNSETTLED),
+        _ERROR,
         made("tries", Kind.INTEGER, "In how many runs they were asked for in vain"),
         *LINEAGE,
+    ),
+)
+
+SESSION_DETAILS: Final = Table(
+    "session_details",
+    "One row per session: how far its details are",
+    ("appliance", "session_key"),
+    (
+        APPLIANCE,
+        SESSION_KEY,
+        made("start_time", Kind.TIMESTAMP, "Start of the session (UTC)"),
+        made("missing_since", Kind.TIMESTAMP, "When a sync found the session gone, see sessions"),
+        *(
+            made(
+                f"{kind.name}_status",
+                Kind.TEXT,
+                f"{kind.name} of this revision: pending (not fetched yet, see detail_failures), fetched, gone (the "
+                "appliance has them no more), not_requested (SPSETL_DETAILS leaves them out)"
+                + (", not_indexed (recording_index_status rules them out)" if kind.ruled_out_by else ""),
+            )
+            for kind in DETAIL_KINDS.values()
+        ),
+        made("is_pending", Kind.BOOLEAN, "Whether any are pending of a session that the appliance has"),
     ),
 )
 

@@ -4,18 +4,7 @@ from typing import Final
 
 from spsetl.schema.columns import APPLIANCE, EXTRA, LINEAGE, SESSION_KEY, column, endpoint, made, recording, text
 from spsetl.schema.fields import INDEX_STATUS
-from spsetl.schema.types import Column, Kind, Table
-
-_STATUS_ENDS = (
-    "pending (not fetched yet, see detail_failures), fetched, gone (the appliance has them no more), "
-    "not_requested (SPSETL_DETAILS leaves them out)"
-)
-
-
-def _status(kind: str, what: str, *more: str) -> Column:
-    """How far the details of one kind are: tells "there are none" from "not fetched"."""
-    return made(f"{kind}_status", Kind.TEXT, ", ".join((f"{what} of this revision: {_STATUS_ENDS}", *more)))
-
+from spsetl.schema.types import Kind, Table
 
 SESSIONS: Final = Table(
     "sessions",
@@ -111,11 +100,6 @@ SESSIONS: Final = Table(
         text("vault.system_id", "System in the vault that was to be accessed"),
         text("vault.system_name", "Name of that system"),
         EXTRA,
-        _status("channels", "Channels"),
-        _status("events", "Events", "not_indexed (recording_index_status rules them out)"),
-        _status("alerts", "Alerts"),
-        _status("trail_downloads", "Downloads of the recording"),
-        _status("indexing", "State of indexing"),
         made("row_hash", Kind.TEXT, "Hash of the session as it came; tells a change where there is no revision"),
         made(
             "missing_since",

@@ -1,4 +1,4 @@
-"""What `sessions.<kind>_status` says of a session's details, and what became of asking for them."""
+"""How far a session's details of a kind are, and what became of asking for them."""
 
 from typing import Final
 

@@ -9,7 +9,7 @@ from spsetl.errors import NewerCopyError
 from spsetl.schema.columns import made
 from spsetl.schema.types import Kind, Table
 
-VERSION: Final = 5
+VERSION: Final = 6
 
 WAREHOUSE_VERSION: Final = Table(
     "warehouse_version",

@@ -10,7 +10,7 @@ import orjson
 
 from spsetl import schema
 from spsetl.appliance.client import Client
-from spsetl.appliance.protocol import DetailKind, ListQuery
+from spsetl.appliance.protocol import ListQuery
 from spsetl.appliance.throttle import RequestsStopped
 from spsetl.errors import (
     ApplianceError,
@@ -27,7 +27,7 @@ from spsetl.sync.budget import Budget
 from spsetl.warehouse.details import PendingDetails
 
 # A session without a recording has none of these, and the appliance may say so with a 404.
-CAN_BE_ABSENT: Final = frozenset({"trail_downloads", "indexing"})
+CAN_BE_ABSENT: Final = frozenset(kind.name for kind in schema.DETAIL_KINDS.values() if kind.may_be_absent)
 # In so many runs a 404 of a session that is there is doubted, over a week or more.
 DOUBTED: Final = 4
 # One session must not cost the patience that an appliance is given which restarts.
@@ -154,7 +154,7 @@ class DetailFetcher:
         """Meanwhile, in whichever thread."""
         return self.failure is not None
 
-    def _fetch_kind(self, fetched: SessionDetails, kind: DetailKind) -> None:
+    def _fetch_kind(self, fetched: SessionDetails, kind: str) -> None:
         key = fetched.session.session_key
         try:
             fetched.items[kind] = fetch_details(self, key, kind)
@@ -162,7 +162,7 @@ class DetailFetcher:
         except NotFoundError as error:
             self._doubt(fetched, kind, str(error))
 
-    def _doubt(self, fetched: SessionDetails, kind: DetailKind, error: str) -> None:
+    def _doubt(self, fetched: SessionDetails, kind: str, error: str) -> None:
         """A 404: is it this kind, the session, or the appliance?"""
         session, is_doubted = fetched.session, schema.ABSENT in fetched.statuses.values()
         if kind in self.unknown_kinds or (kind in CAN_BE_ABSENT and not is_doubted):

@@ -149,7 +149,7 @@ def open_job(
     Raises:
         SpsetlError: The settings are wrong, another holds the data directory, the appliance cannot be reached.
     """
-    run = Run(appliance=settings.name or "", kind=kind)
+    run = Run(appliance=settings.name or "", kind=kind, details=settings.details)
     with _told(run, settings, teller) as told:
         access, places = prepare(settings)
         with (
@@ -297,7 +297,6 @@ def _make_job(  # noqa: PLR0917 - the parts of a job, once
         ),
         appliance=run.appliance,
         run_id=run.run_id,
-        details=settings.details,
         concurrency=settings.concurrency,
         stopping=stopping,
     )

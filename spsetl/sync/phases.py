@@ -25,10 +25,9 @@ from spsetl.window import EPOCH, Window
 
 # Sessions whose details make one step: a second or two of requests.
 BATCH_SIZE = 250
-# Sessions that are merged together. Details of more are many rows, and their old ones lie scattered: DuckDB holds some
-# memory for each place where one is deleted.
+# Sessions that are merged together, at most: details are many rows.
 MOST_LISTED = 50_000
-MOST_DETAILED = 2_000
+MOST_DETAILED = 10_000
 # A tiny copy loses a large share with each session that is cleaned up.
 _FEW_SESSIONS = 20
 SECONDS_BETWEEN_EVENTS = 10.0
@@ -178,7 +177,6 @@ def fetch_details(job: Job, *, start: datetime | None = None, end: datetime | No
         SpsetlError: The details of most sessions fail; what was fetched is kept.
     """
     kinds = job.settings.details
-    details.request_kinds(job.work, appliance=job.appliance, kinds=kinds)
     if not kinds:
         return
     job.steps.details.unknown_kinds = details.fetch_unknown_kinds(job.work, appliance=job.appliance)
@@ -269,21 +267,10 @@ class _Pace:
 def _pending(
     job: Job, kinds: Sequence[str], start: datetime | None, end: datetime | None
 ) -> Iterator[list[details.PendingDetails]]:
-    after: details.PendingDetails | None = None
     now = None if start or end else datetime.now(UTC)
-    while not job.steps.details.has_ended:
-        some = details.pending_details(
-            job.work,
-            appliance=job.appliance,
-            kinds=kinds,
-            after=after,
-            size=BATCH_SIZE,
-            start=start,
-            end=end,
-            now=now,
-            shut=job.steps.details.shut_kinds,
-        )
-        if not some:
+    for some in details.pending_details(
+        job.work, appliance=job.appliance, kinds=kinds, size=BATCH_SIZE, start=start, end=end, now=now
+    ):
+        if job.steps.details.has_ended:
             return
         yield some
-        after = some[-1]

@@ -20,7 +20,6 @@ from spsetl.sync.data_dir import DataDir
 from spsetl.sync.names import hold_copy
 from spsetl.warehouse import quarantine
 from spsetl.warehouse.checks import require_passed, run_checks
-from spsetl.warehouse.details import request_kinds
 from spsetl.warehouse.marts import build_marts, forget_marts
 from spsetl.warehouse.merge import merge_part
 from spsetl.warehouse.publish import publish
@@ -75,7 +74,6 @@ def run_replay(settings: Settings) -> ReplayReport:
             replayed = 0
             for appliance in quarantine.fetch_quarantined_appliances(work):
                 replayed += replay(work, lake, appliance=appliance, run_id=run_id, now=now)
-                request_kinds(work, appliance=appliance, kinds=settings.details)
             kept = _number(work, "select count(*) from quarantine")
             unfinished = _number(
                 work,

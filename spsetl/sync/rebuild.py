@@ -12,7 +12,6 @@ from spsetl.settings import Settings
 from spsetl.sync.data_dir import DataDir, hold_lock
 from spsetl.sync.names import change_lake
 from spsetl.warehouse.checks import require_passed, run_checks
-from spsetl.warehouse.details import request_kinds
 from spsetl.warehouse.marts import build_marts
 from spsetl.warehouse.publish import discard_foreign, publish, remove_database, replace_database
 from spsetl.warehouse.rebuild import rebuild_tables
@@ -90,8 +89,6 @@ def _build(path: Path, lake: Lake, settings: Settings) -> tuple[dict[str, int], 
     # It begins empty: there is nothing published under its own name.
     with WorkDatabase(path, published=path, memory=settings.merge_memory) as work:
         rows = rebuild_tables(work, lake)
-        for (appliance,) in work.connection.execute("select distinct appliance from sessions").fetchall():
-            request_kinds(work, appliance=appliance, kinds=settings.details)
         build_marts(work, settings.office_hours)
         results = run_checks(work)
         require_passed(results)

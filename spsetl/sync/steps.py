@@ -106,7 +106,6 @@ class Steps:
         teller: Is told how far it is.
         appliance: Its name in the copy.
         run_id: The run.
-        details: The kinds that are fetched.
         budget: What may be spent on details.
         concurrency: Sessions whose details are fetched at the same time.
         stopping: Is set when the run is to stop.
@@ -124,7 +123,6 @@ class Steps:
         budget: Budget,
         appliance: str,
         run_id: str,
-        details: Sequence[str],
         concurrency: int,
         stopping: Event,
     ) -> None:
@@ -137,7 +135,6 @@ class Steps:
         self.details = DetailFetcher(client, budget, stopping.is_set)
         self.appliance = appliance
         self.run_id = run_id
-        self._kinds = details
         self._stopping = stopping
         self._given_up_at = math.inf
         self._turns = Turns()
@@ -257,7 +254,7 @@ class Steps:
         return self.lake.writer(appliance=self.appliance, run_id=self.run_id, part=part)
 
     def _flattener(self, known: dict[str, str] | None = None) -> Flattener:
-        return Flattener(appliance=self.appliance, run_id=self.run_id, details=self._kinds, known=known)
+        return Flattener(appliance=self.appliance, run_id=self.run_id, known=known)
 
 
 def _write_when_full(writer: LakeWriter, flattener: Flattener) -> None:

@@ -1,21 +1,17 @@
-"""The queue of sessions whose details are to be fetched, and what became of them.
+"""The queue of sessions whose details are to be fetched: what detail_fetches does not say to be there.
 
-The queue is the `<kind>_status` of each session, so it survives whatever happens to a sync. What was asked for in vain
-is in `detail_failures` besides, and asked for again on later nights.
+What was asked for in vain is asked for again on later nights. All follows from the tables, so it survives whatever
+happens to a sync.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, get_args
 
 from spsetl import schema
-from spsetl.appliance.protocol import DetailKind
 from spsetl.queries import read_statement
 from spsetl.warehouse.work import WorkDatabase
 from spsetl.window import naive_utc
-
-KINDS: Final[tuple[DetailKind, ...]] = get_args(DetailKind)
 
 
 @dataclass(frozen=True)
@@ -23,33 +19,20 @@ class PendingDetails:
     """A session whose details are to be fetched: which, of which version, and in how many runs in vain, by kind."""
 
     session_key: str
-    start_time: datetime
     revision: int | None
     row_hash: str
-    kinds: tuple[DetailKind, ...]
+    kinds: tuple[str, ...]
     tries: Mapping[str, int] = field(default_factory=dict)
-
-
-def request_kinds(work: WorkDatabase, *, appliance: str, kinds: Sequence[str]) -> None:
-    """Put the details of these kinds into the queue, take those of others out of it: as SPSETL_DETAILS says."""
-    with work.transaction() as connection:
-        for kind in KINDS:
-            old, new = (schema.NOT_REQUESTED, schema.PENDING)[:: 1 if kind in kinds else -1]
-            connection.execute(
-                f"update sessions set {kind}_status = $new where appliance = $appliance and {kind}_status = $old",  # noqa: S608 our names
-                {"appliance": appliance, "old": old, "new": new},
-            )
 
 
 def count_pending(
     work: WorkDatabase, *, appliance: str, start: datetime | None = None, end: datetime | None = None
 ) -> int:
     """How many sessions have details that are asked for and not fetched yet; of a range of start_time or of all."""
-    conditions = " or ".join(f"{kind}_status = '{schema.PENDING}'" for kind in KINDS)
     row = work.connection.execute(
-        "select count(*) from sessions where appliance = $appliance and missing_since is null "  # noqa: S608 our names
+        "select count(*) from session_details where appliance = $appliance and is_pending "
         "and ($start::timestamp is null or start_time >= $start::timestamp) "
-        f"and ($end::timestamp is null or start_time < $end::timestamp) and ({conditions})",
+        "and ($end::timestamp is null or start_time < $end::timestamp)",
         {"appliance": appliance, "start": start and naive_utc(start), "end": end and naive_utc(end)},
     ).fetchone()
     return int(row[0]) if row else 0
@@ -77,18 +60,13 @@ def fetch_failures(
 
 def fetch_unknown_kinds(work: WorkDatabase, *, appliance: str) -> frozenset[str]:
     """The kinds that this appliance has not at all: it gave none of any session, and one was asked for long."""
-    tests = ", ".join(
-        f"bool_or({kind}_status = '{schema.GONE}' and not coalesce(list_contains(v.kinds, '{kind}'), false)) "
-        f"and not bool_or({kind}_status = '{schema.FETCHED}')"
-        for kind in KINDS
-    )
-    row = work.connection.execute(
-        f"select {tests} from sessions left join (select session_key, list(kind) as kinds from detail_failures "  # noqa: S608 our names
-        "where appliance = $appliance group by session_key) v using (session_key) "
-        "where appliance = $appliance and missing_since is null",
-        {"appliance": appliance},
-    ).fetchone()
-    return frozenset(kind for kind, is_unknown in zip(KINDS, row or (), strict=False) if is_unknown)
+    rows = work.connection.execute(
+        "select kind from detail_fetches semi join (from sessions where missing_since is null) using (appliance, "
+        "session_key) where appliance = $appliance group by kind "
+        "having bool_or(status = $gone) and not bool_or(status = $fetched)",
+        {"appliance": appliance, "gone": schema.GONE, "fetched": schema.FETCHED},
+    ).fetchall()
+    return frozenset(kind for (kind,) in rows)
 
 
 def pending_details(
@@ -96,40 +74,44 @@ def pending_details(
     *,
     appliance: str,
     kinds: Sequence[str],
-    after: PendingDetails | None,
     size: int,
     start: datetime | None = None,
     end: datetime | None = None,
     now: datetime | None = None,
-    shut: Collection[str] = (),
-) -> list[PendingDetails]:
-    """The next `size` sessions whose details are to be asked for, the newest first, after the given one.
+) -> Iterator[list[PendingDetails]]:
+    """The sessions whose details are to be asked for, the newest first, `size` at a time.
 
-    Only those that started in `[start, end)`, aware; None for no bound. Where `now` is given, what was asked for in
-    vain waits for its night. Kinds that are `shut` are asked for only where they were before.
+    It is found out at the beginning; the work database can be changed while they are gone through.
+
+    Args:
+        work: The work database.
+        appliance: Whose sessions.
+        kinds: Which details, in the order in which they are asked for.
+        size: Of each portion.
+        start: Only sessions that started at or after this; aware.
+        end: Only sessions that started before this.
+        now: What was asked for in vain waits for its night; None: it is asked for all the same.
     """
-    rows = work.connection.execute(
-        read_statement("merge", "pending_details"),
+    ruled_out = [f"{kind} {status}" for kind in kinds for status in schema.DETAIL_KINDS[kind].ruled_out_by]
+    work.connection.execute(
+        f"create or replace temp table details_queue as {read_statement('merge', 'pending_details')}",
         {
             "appliance": appliance,
             "kinds": list(kinds),
-            "open": [kind for kind in kinds if kind not in shut],
+            "ruled_out": ruled_out,
             "now": now and naive_utc(now),
-            "after_time": after and after.start_time,
-            "after_key": after and after.session_key,
-            "size": size,
             "range_start": start and naive_utc(start),
             "range_end": end and naive_utc(end),
         },
-    ).fetchall()
-    return [
-        PendingDetails(
-            key,
-            start,
-            revision,
-            row_hash,
-            tuple(k for k, wanted in zip(KINDS, wants, strict=True) if wanted),
-            tries or {},
-        )
-        for key, start, revision, row_hash, tries, *wants in rows
-    ]
+    )
+    place = 0
+    while rows := work.connection.execute(
+        "select session_key, revision, row_hash, kinds, tries from details_queue "
+        "where place > $place and place <= $place + $size order by place",
+        {"place": place, "size": size},
+    ).fetchall():
+        place += size
+        yield [
+            PendingDetails(key, revision, row_hash, tuple(wanted), tries or {})
+            for key, revision, row_hash, wanted, tries in rows
+        ]

@@ -129,20 +129,26 @@ class _Marts:
             f"delete from {SCHEMA}.{_SESSIONS} using changed_sessions c "  # noqa: S608 our names
             f"where {_SESSIONS}.appliance = c.appliance and {_SESSIONS}.session_key = c.session_key"
         )
-        # Temporary views come before tables of the same name.
-        run(
+        self._show_changed()
+        run(f"insert into {SCHEMA}.{_SESSIONS} by name {_mart(_SESSIONS).statement}", self._values)
+        self._hide_changed()
+        return _count(self._connection, "changed_sessions")
+
+    def _show_changed(self) -> None:
+        """Temporary views come before tables of the same name."""
+        self._connection.execute(
             "create temp view sessions as select s.* from work.main.sessions s "
             "where s.rowid in (select c.place from changed_sessions c)"
         )
         for table in _DETAILS:
-            run(
+            self._connection.execute(
                 f"create temp view {table} as select t.* from work.main.{table} t "  # noqa: S608 our names
                 "semi join changed_sessions c on t.appliance = c.appliance and t.session_key = c.session_key"
             )
-        run(f"insert into {SCHEMA}.{_SESSIONS} by name {_mart(_SESSIONS).statement}", self._values)
+
+    def _hide_changed(self) -> None:
         for name in ("sessions", *_DETAILS):
-            run(f"drop view temp.{name}")
-        return _count(self._connection, "changed_sessions")
+            self._connection.execute(f"drop view temp.{name}")
 
     def _sessions(self) -> int:
         return _count(self._connection, f"{SCHEMA}.{_SESSIONS}")

@@ -24,12 +24,6 @@ Files = Mapping[str, Sequence[str]]
 # Where a row stands in its files: the many columns of a session are read once it has won.
 _PLACE: Final = ("filename", "file_row_number")
 _WITH_SESSION: Final = (schema.SESSION_LISTS, schema.SESSION_SCORES)
-_UNSETTLED: Final = f"('{schema.FAILED}', '{schema.ABSENT}', '{schema.VANISHED}')"
-# What a session's status becomes by what became of asking.
-_STATUS: Final = (
-    f"case status when '{schema.VANISHED}' then '{schema.GONE}' "
-    f"when '{schema.FAILED}' then '{schema.PENDING}' when '{schema.ABSENT}' then '{schema.PENDING}' else status end"
-)
 
 
 @dataclass
@@ -135,9 +129,13 @@ class _Part:
         for table in _WITH_SESSION:
             # A part can hold several versions of a session: only the rows of the one that won are its own.
             self._replace_rows(table, "changed_sessions", on="f.extracted_at = s.extracted_at")
-        # The new revision has no events, and will not be asked for any: the old ones go with the old revision.
-        self._delete("events", "changed_sessions", where="p.needs_details and p.events_status = 'not_indexed'")
-        self._delete("detail_failures", "changed_sessions", where="p.needs_details")
+        # The new revision has none of these, and will not be asked for any: the old ones go with the old revision.
+        for kind in schema.DETAIL_KINDS.values():
+            if kind.ruled_out_by:
+                ruling = ", ".join(map(quote_text, sorted(kind.ruled_out_by)))
+                where = f"p.needs_details and p.recording_index_status in ({ruling})"
+                self._delete(kind.name, "changed_sessions", where=where)
+        self._delete(schema.DETAIL_FETCHES.name, "changed_sessions", where="p.needs_details")
         self._delete(
             "quarantine",
             "changed_sessions",
@@ -146,11 +144,10 @@ class _Part:
 
     def _replace_sessions(self) -> None:
         self._delete("sessions", "changed_sessions")
-        statuses = ", ".join(f"changed.{table.name}_status as {table.name}_status" for table in schema.DETAIL_TABLES)
         # Only now are the many columns read, of the rows that won alone.
         self._run(
-            f"insert into sessions by name select incoming.* exclude ({', '.join(_PLACE)}) replace ({statuses}) "  # noqa: S608 our names
-            f"from part_sessions as incoming inner join changed_sessions as changed using ({', '.join(_PLACE)})"
+            f"insert into sessions by name select incoming.* exclude ({', '.join(_PLACE)}) "  # noqa: S608 our names
+            f"from part_sessions as incoming semi join changed_sessions using ({', '.join(_PLACE)})"
         )
 
     def _mark_missing(self) -> None:
@@ -176,27 +173,18 @@ class _Part:
         self._delete(
             "quarantine", "fetched_details", where=f"quarantine.table_name = p.kind and p.status = '{schema.FETCHED}'"
         )
-        self._run(f"delete from fetched_details where status = '{schema.REPLAYED}'")  # noqa: S608 ours
-        self._merge_failures()
-        statuses = ", ".join(
-            f"max({_STATUS}) filter (where kind = '{table.name}') as {table.name}_status"
-            for table in schema.DETAIL_TABLES
-        )
-        sets = ", ".join(
-            f"{table.name}_status = coalesce(p.{table.name}_status, sessions.{table.name}_status)"
-            for table in schema.DETAIL_TABLES
-        )
-        self._run(
-            f"update sessions set {sets} from (select appliance, session_key, {statuses} from fetched_details "  # noqa: S608 our names
-            "group by all) p where sessions.appliance = p.appliance and sessions.session_key = p.session_key"
-        )
+        self._note_fetches()
 
-    def _merge_failures(self) -> None:
-        """Note what was asked for in vain, forget what is settled."""
-        self._run(f"create or replace temp table asked_details as {read_statement('merge', 'detail_failures')}")
-        self._delete("detail_failures", "asked_details", where="detail_failures.kind = p.kind")
+    def _note_fetches(self) -> None:
+        """What was asked for last; after a replay, that what was fetched before it says no more."""
+        is_asked = f"p.status <> '{schema.REPLAYED}'"
+        same = "detail_fetches.kind = p.kind"
+        self._delete("detail_fetches", "fetched_details", where=f"{same} and {is_asked}")
+        self._run(f"insert into detail_fetches by name select * from fetched_details p where {is_asked}")  # noqa: S608 ours
         self._run(
-            f"insert into detail_failures by name select * from asked_details where status in {_UNSETTLED}"  # noqa: S608 our names
+            "update detail_fetches set extracted_at = p.extracted_at, run_id = p.run_id from fetched_details p "  # noqa: S608 our names
+            "where detail_fetches.appliance = p.appliance and detail_fetches.session_key = p.session_key "
+            f"and {same} and not {is_asked}"
         )
 
     # Records

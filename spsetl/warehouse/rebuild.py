@@ -3,7 +3,6 @@
 The lake knows all but this, and the next sync sets it right:
 
 - what the appliance can do (`appliances`), and runs that were killed: windows that only these have read are read again
-- whether details that were never fetched are asked for (`pending`) or not (`not_requested`): see `request_kinds`
 - that the windows before a sudden drop are doubted
 - what a killed run had written and not yet merged: here it counts, as the newest that was known then
 """

@@ -59,7 +59,7 @@ def _moment(work: WorkDatabase, query: str, appliance: str) -> datetime | None:
 
 def fetch_newest_order(work: WorkDatabase) -> datetime | None:
     """The last moment (aware UTC) at which anything of the copy was fetched or marked, by the clock of its run."""
-    tables = (schema.SESSIONS, *schema.DETAIL_TABLES, schema.POLICIES)
+    tables = (schema.SESSIONS, schema.DETAIL_FETCHES, schema.POLICIES)
     parts = ", ".join(f"(select max(extracted_at) from {table.name})" for table in tables)  # noqa: S608 our names
     row = work.connection.execute(
         f"select greatest({parts}, (select max(missing_since) from sessions), "  # noqa: S608 our names

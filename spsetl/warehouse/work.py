@@ -13,6 +13,7 @@ from spsetl.warehouse.damage import explain_opening, explain_use
 from spsetl.warehouse.publish import copy_database, remove_database, replace_database
 from spsetl.warehouse.rewrite import is_wasteful, read_tables, write_anew
 from spsetl.warehouse.tables import create_tables, dress_tables, find_tables, quote_text
+from spsetl.warehouse.views import create_views
 
 # DuckDB 2's own format opens in no 1.x, and BI drivers still embed 1.x.
 _logger = logging.getLogger(__name__)
@@ -97,6 +98,7 @@ class WorkDatabase:
         found.require_known(self.path)
         if found.are_of_now:
             dress_tables(self.connection)
+            create_views(self.connection)
             run("commit")
             return
         raise StorageError(

@@ -14,10 +14,8 @@ with counted_sessions as (
 
 counted_details as (
     select count(*) as pending_count
-    from sessions
-    where
-        missing_since is null
-        and 'pending' in (channels_status, events_status, alerts_status, trail_downloads_status, indexing_status)
+    from session_details
+    where is_pending
 ),
 
 counted_quarantine as (

@@ -97,13 +97,10 @@ counted_sessions as (
         appliance,
         count(*) as session_count,
         max(start_time) as newest_started_at,
-        count(*) filter (
-            where missing_since is null
-            and 'pending' in (channels_status, events_status, alerts_status, trail_downloads_status, indexing_status)
-        ) as pending_count,
+        count(*) filter (where is_pending) as pending_count,
         count(*) filter (where missing_since is not null) as missing_count,
         count(*) filter (where events_status = 'not_indexed') as not_indexed_count
-    from sessions
+    from session_details
     group by appliance
 ),
 

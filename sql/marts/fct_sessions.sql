@@ -2,11 +2,17 @@
 with named_sessions as (
     select
         sessions.*,
+        details.channels_status,
+        details.events_status,
+        details.alerts_status,
         coalesce(sessions.user_name, sessions.user_gateway_username) as who,
         coalesce(sessions.server_ip, sessions.server_name) as server_key,
         upper(replace(sessions.verdict, '-', '_')) as plain_verdict,
         as_local_time(sessions.start_time, $office_zone::varchar) as local_start
     from sessions
+    left join session_details as details
+        on sessions.appliance = details.appliance
+        and sessions.session_key = details.session_key
 ),
 
 -- a build of some sessions must not hold everybody's

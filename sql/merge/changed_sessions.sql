@@ -1,24 +1,11 @@
--- The sessions whose row in the copy is to be replaced, and the state of their details then: one row per session.
--- What the source said last wins, also where its revision went back (a restore); of one run, the newest revision. What
--- two windows of a run list, or two replays read, is there as it was last, in whichever order they are merged.
+-- The sessions whose row in the copy is to be replaced, and whether their details go with it: one row per session.
+-- What the source said last wins, also where its revision went back (a restore); of one run, the newest
+-- revision. What two windows of a run list, or two replays read, is there as it was last, in whichever order they are
+-- merged.
 -- Details are fetched again when the revision moved; when the content did where there is none, or after it was gone.
 with compared as (
     select
-        incoming.appliance,
-        incoming.session_key,
-        incoming.extracted_at,
-        incoming.filename,
-        incoming.file_row_number,
-        incoming.channels_status as incoming_channels_status,
-        incoming.events_status as incoming_events_status,
-        incoming.alerts_status as incoming_alerts_status,
-        incoming.trail_downloads_status as incoming_trail_downloads_status,
-        incoming.indexing_status as incoming_indexing_status,
-        current_row.channels_status,
-        current_row.events_status,
-        current_row.alerts_status,
-        current_row.trail_downloads_status,
-        current_row.indexing_status,
+        incoming.*,
         (current_row.session_key is null) as is_new,
         (incoming.row_hash is distinct from current_row.row_hash) as is_different,
         (
@@ -34,41 +21,20 @@ with compared as (
         coalesce(incoming.extracted_at > current_row.missing_since, false) as is_found_again
     from incoming_sessions as incoming
     left join sessions as current_row using (appliance, session_key)
-),
-
-replaced as (
-    select
-        *,
-        (
-            is_new
-            or is_other_revision
-            or (is_different and (has_no_revision or is_found_again))
-        ) as needs_details
-    from compared
-    where
-        is_new
-        or is_found_again
-        or (is_later and (is_different or is_of_same_look))
 )
 
 select
     appliance,
     session_key,
+    recording_index_status,
     extracted_at,
     filename,
     file_row_number,
     is_new,
     (not is_new and (is_different or is_found_again)) as is_changed,
-    needs_details,
-    case when needs_details then incoming_channels_status else channels_status end as channels_status,
-    case
-        when needs_details or events_status = 'not_indexed' then incoming_events_status
-        else events_status
-    end as events_status,
-    case when needs_details then incoming_alerts_status else alerts_status end as alerts_status,
-    case
-        when needs_details then incoming_trail_downloads_status
-        else trail_downloads_status
-    end as trail_downloads_status,
-    case when needs_details then incoming_indexing_status else indexing_status end as indexing_status
-from replaced
+    (is_new or is_other_revision or (is_different and (has_no_revision or is_found_again))) as needs_details
+from compared
+where
+    is_new
+    or is_found_again
+    or (is_later and (is_different or is_of_same_look))

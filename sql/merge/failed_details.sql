@@ -3,7 +3,7 @@ with failing_sessions as (
     select
         failures.session_key,
         min(failures.error) as error
-    from detail_failures as failures
+    from detail_fetches as failures
     inner join sessions
         on failures.appliance = sessions.appliance
         and failures.session_key = sessions.session_key

@@ -4,13 +4,9 @@ select
     session_key,
     revision,
     row_hash,
+    recording_index_status,
     extracted_at,
     run_id,
-    channels_status,
-    events_status,
-    alerts_status,
-    trail_downloads_status,
-    indexing_status,
     filename,
     file_row_number
 from part_sessions

@@ -6,13 +6,17 @@ with counted_sessions as (
         min(start_time)::timestamp as oldest_start_time,
         max(start_time)::timestamp as newest_start_time,
         count(*) filter (where active)::bigint as active_sessions,
-        count(*) filter (where missing_since is not null)::bigint as missing_sessions,
-        count(*) filter (
-            where missing_since is null
-            and 'pending' in (channels_status, events_status, alerts_status, trail_downloads_status, indexing_status)
-        )::bigint as sessions_with_pending_details,
-        count(*) filter (where events_status = 'not_indexed')::bigint as sessions_not_indexed
+        count(*) filter (where missing_since is not null)::bigint as missing_sessions
     from sessions
+    group by appliance
+),
+
+counted_details as (
+    select
+        appliance,
+        count(*) filter (where is_pending)::bigint as sessions_with_pending_details,
+        count(*) filter (where events_status = 'not_indexed')::bigint as sessions_not_indexed
+    from session_details
     group by appliance
 ),
 
@@ -80,14 +84,15 @@ select
     counted_sessions.newest_start_time,
     coalesce(counted_sessions.active_sessions, 0)::bigint as active_sessions,
     coalesce(counted_sessions.missing_sessions, 0)::bigint as missing_sessions,
-    coalesce(counted_sessions.sessions_with_pending_details, 0)::bigint as sessions_with_pending_details,
+    coalesce(counted_details.sessions_with_pending_details, 0)::bigint as sessions_with_pending_details,
     coalesce(failed_details.sessions, 0)::bigint as sessions_with_failed_details,
-    coalesce(counted_sessions.sessions_not_indexed, 0)::bigint as sessions_not_indexed,
+    coalesce(counted_details.sessions_not_indexed, 0)::bigint as sessions_not_indexed,
     coalesce(counted_quarantine.quarantined_rows, 0)::bigint as quarantined_rows,
     -- of the last sync: values that fit no column, by table and field
     coalesce(last_syncs.misfits, '{}')::varchar as misfits
 from last_syncs
 left join counted_sessions on last_syncs.appliance = counted_sessions.appliance
+left join counted_details on last_syncs.appliance = counted_details.appliance
 left join failed_details on last_syncs.appliance = failed_details.appliance
 left join last_reconciliations on last_syncs.appliance = last_reconciliations.appliance
 left join counted_windows

@@ -1,6 +1,6 @@
 -- What four-eyes authorization did not let through: one row per channel, or per session where that is all it says.
 -- The outcome is a channel's verdict (FOUR_EYES_REJECT, _TIMEOUT, _DEFERRED, _ERROR), or a session's reason of denial.
--- Channels that were not fetched say nothing here, see sessions.channels_status.
+-- Channels that were not fetched say nothing here, see session_details.
 with rejected_channels as (
     select
         appliance,

@@ -14,16 +14,16 @@ with last_syncs as (
 
 waiting_sessions as (
     select
-        appliance,
-        lower(protocol) as protocol,
+        sessions.appliance,
+        lower(sessions.protocol) as protocol,
         count(*) as session_count,
-        min(start_time) as oldest_start_time
+        min(sessions.start_time) as oldest_start_time
     from sessions
-    where
-        missing_since is null
-        and not coalesce(active, false)
-        and 'pending' in (channels_status, events_status, alerts_status, trail_downloads_status, indexing_status)
-    group by appliance, lower(protocol)
+    inner join session_details as details
+        on sessions.appliance = details.appliance
+        and sessions.session_key = details.session_key
+    where details.is_pending and not coalesce(sessions.active, false)
+    group by sessions.appliance, lower(sessions.protocol)
 ),
 
 lags as (

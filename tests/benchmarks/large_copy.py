@@ -34,11 +34,6 @@ _VALUES: Final = {
     "recording_index_status": "['INDEXED', 'NOT_INDEXED', 'INDEXED', 'NO_TRAIL', 'INDEXED'][i % 5 + 1]",
     "recording_verdict": "'Accepted'",
     "analytics_score_aggregated": "case when i % 3 = 0 then (i * 11) % 101 end",
-    "channels_status": "'fetched'",
-    "events_status": "'fetched'",
-    "alerts_status": "'fetched'",
-    "trail_downloads_status": "'not_requested'",
-    "indexing_status": "'not_requested'",
     "row_hash": "'h' || i",
     "extracted_at": "timestamp '2026-01-01'",
     "run_id": "'run'",
@@ -57,7 +52,10 @@ insert into alerts by name select 'sps' as appliance, 's' || i as session_key, 1
     timestamp '2024-06-01' as time, 'rule ' || i % 7 as rule_name, 'adp.event.command' as alert_type
     from range(0, $n, 20) r(i);
 insert into channels by name select 'sps' as appliance, 's' || i as session_key, 'c1' as channel_key,
-    'c1' as channel_id, 'session shell' as type from range($n) r(i)
+    'c1' as channel_id, 'session shell' as type from range($n) r(i);
+insert into detail_fetches by name select 'sps' as appliance, 's' || i as session_key, kind, 'fetched' as status,
+    timestamp '2026-01-01' as extracted_at, 'run' as run_id
+    from range($n) r(i) cross join (select unnest(['channels', 'events', 'alerts']) as kind)
 """
 
 

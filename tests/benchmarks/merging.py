@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from shutil import copyfile
 from typing import Any, Final
@@ -12,19 +12,18 @@ from typing import Any, Final
 import duckdb
 import pyarrow.parquet as pq
 
-from spsetl import schema
 from spsetl.hours import OfficeHours
 from spsetl.sync.gathering import Gathering, gather_files
 from spsetl.sync.phases import BATCH_SIZE, MOST_DETAILED, MOST_LISTED
 from spsetl.warehouse.checks import require_passed, run_checks
-from spsetl.warehouse.details import FetchedDetails, merge_details
 from spsetl.warehouse.marts import build_marts
-from spsetl.warehouse.merge import Files, merge_sessions
+from spsetl.warehouse.merge import Files, merge_part
 from spsetl.warehouse.publish import publish
 from spsetl.warehouse.work import WorkDatabase
 
 _OF_SESSIONS: Final = ("sessions", "session_lists", "session_scores")
 _DETAILS: Final = ("channels", "events", "alerts")
+_FETCHES: Final = "detail_fetches"
 # As a night does it: sessions come by windows, details by batches, and both are merged some at a time.
 _WINDOWS: Final = 20
 _BATCH: Final = BATCH_SIZE
@@ -43,10 +42,7 @@ def write_changes(base: Path, folder: Path, *, every: int) -> None:
         (chosen,) = connection.execute("select count(*) from chosen").fetchone() or (0,)
         size = max(1, -(-chosen // _WINDOWS))
         new = "timestamp '2026-02-01' as extracted_at, 'night' as run_id"
-        changed = (
-            f"{new}, revision + 1 as revision, 'n' || row_hash as row_hash, 77.0 as analytics_score_aggregated, "
-            "'pending' as channels_status, 'pending' as events_status, 'pending' as alerts_status"
-        )
+        changed = f"{new}, revision + 1 as revision, 'n' || row_hash as row_hash, 77.0 as analytics_score_aggregated"
         for table in (*_OF_SESSIONS, *_DETAILS):
             replaced = changed if table == "sessions" else new
             length = size if table in _OF_SESSIONS else _BATCH
@@ -55,9 +51,17 @@ def write_changes(base: Path, folder: Path, *, every: int) -> None:
                 f"using (appliance, session_key)) to '{folder}/{table}' (format parquet, partition_by (part), "
                 "write_partition_columns false)"
             )
-            # `part=0` would be read as a column.
-            for part in (folder / table).iterdir():
-                part.rename(part.with_name(part.name.removeprefix("part=")))
+        connection.execute(
+            "copy (select appliance, session_key, kind, 'fetched' as status, null::varchar as error, null::bigint as "
+            "tries, revision + 1 as revision, 'n' || row_hash as row_hash, timestamp '2026-02-01 01:00:00' as "
+            f"extracted_at, 'night' as run_id, n // {_BATCH} as part from sessions join chosen using (appliance, "
+            f"session_key) cross join (select unnest({list(_DETAILS)}) as kind)) to '{folder}/{_FETCHES}' "
+            "(format parquet, partition_by (part), write_partition_columns false)"
+        )
+    for table in (*_OF_SESSIONS, *_DETAILS, _FETCHES):
+        # `part=0` would be read as a column.
+        for part in (folder / table).iterdir():
+            part.rename(part.with_name(part.name.removeprefix("part=")))
 
 
 def _parts(folder: Path, tables: Sequence[str]) -> list[dict[str, list[str]]]:
@@ -91,20 +95,11 @@ def _timed(phases: dict[str, float], name: str, act: Any) -> None:
 
 
 def _merge(work: WorkDatabase, changes: Path) -> None:
-    def merge_windows(parts: list[Files]) -> None:
+    def merge(parts: list[Files]) -> None:
         with work.transaction() as connection:
-            merge_sessions(connection, gather_files(parts))
+            merge_part(connection, gather_files(parts))
 
-    def merge_batches(parts: list[Files]) -> None:
-        files = gather_files(parts)
-        with work.transaction() as connection:
-            fetched = _fetched(connection, files)
-            merge_details(connection, files, appliance="sps", fetched=fetched)
-
-    for merge, most, tables in (
-        (merge_windows, MOST_LISTED, _OF_SESSIONS),
-        (merge_batches, MOST_DETAILED, _DETAILS),
-    ):
+    for most, tables in ((MOST_LISTED, _OF_SESSIONS), (MOST_DETAILED, (*_DETAILS, _FETCHES))):
         # What a clock would have merged earlier is not: how fast an appliance answers is no part of this.
         gathering = Gathering[Files](merge, most=most, clock=lambda: 0.0)
         for files in _parts(changes, tables):
@@ -118,15 +113,6 @@ def _count(files: Files, table: str) -> int:
     return sum(len(column.unique()) for column in keys)
 
 
-def _fetched(connection: duckdb.DuckDBPyConnection, files: Mapping[str, Sequence[str]]) -> list[FetchedDetails]:
-    keys = connection.execute(
-        "select session_key, row_hash from sessions semi join read_parquet($files) using (appliance, session_key)",
-        {"files": list(files["channels"])},
-    ).fetchall()
-    statuses = dict.fromkeys(_DETAILS, schema.FETCHED)
-    return [FetchedDetails(key, row_hash, statuses) for key, row_hash in keys]
-
-
 def merge_plain(folder: Path, changes: Path) -> dict[str, float]:
     """The limit: a copy of the file, into which DuckDB merges all at once, with all memory; and the rename."""
     phases: dict[str, float] = {}
@@ -138,14 +124,12 @@ def merge_plain(folder: Path, changes: Path) -> dict[str, float]:
         connection.execute(
             f"create temp table keys as select appliance, session_key from '{changes}/sessions/*/*.parquet'"
         )
-        for table in (*_OF_SESSIONS, *_DETAILS):
+        for table in (*_OF_SESSIONS, *_DETAILS, _FETCHES):
             connection.execute(
                 f"delete from {table} using keys k where {table}.appliance = k.appliance "
                 f"and {table}.session_key = k.session_key"
             )
             connection.execute(f"insert into {table} by name from read_parquet('{changes}/{table}/*/*.parquet')")
-        statuses = ", ".join(f"{kind}_status = 'fetched'" for kind in _DETAILS)
-        connection.execute(f"update sessions set {statuses} where channels_status = 'pending'")
         connection.execute("commit")
         connection.execute("checkpoint")
     os.replace(partial, published)  # noqa: PTH105 as short as can be

@@ -79,8 +79,10 @@ def _first_sync(work: Work) -> Sample:
 
 def _mark_fetched(path: Path) -> None:
     with duckdb.connect(str(path)) as connection:
-        for kind in ("channels", "events", "alerts"):
-            connection.execute(f"update sessions set {kind}_status = 'fetched' where {kind}_status = 'not_requested'")
+        connection.execute(
+            "insert into detail_fetches by name select appliance, session_key, 'fetched' as status, extracted_at, "
+            "run_id, unnest(['channels', 'events', 'alerts']) as kind from sessions"
+        )
 
 
 def _night(work: Work) -> _Night:

@@ -32,7 +32,7 @@ def test_stats_of_a_content_count_the_sessions_that_have_it(folder: Path, capsys
         f"union all select session_key, matched_action || ' ' || matched_content from alerts) "
         f"where contains(lower(said), lower('{word}'))",
     )
-    [(unsearched,)] = ask(folder, "select count(*) from sessions where events_status <> 'fetched'")
+    [(unsearched,)] = ask(folder, "select count(*) from session_details where events_status <> 'fetched'")
 
     options = ["--content", word.upper(), "--format", "json", "--data-dir", str(folder)]
     assert run(["stats", "origin", *options]) == 0

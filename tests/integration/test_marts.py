@@ -12,6 +12,7 @@ from spsetl.warehouse.checks import run_checks
 from spsetl.warehouse.marts import build_marts
 from spsetl.warehouse.marts_models import read_marts
 from spsetl.warehouse.work import WorkDatabase
+from tests.fetches import columns_of, fetches_of
 
 HOURS: Final = OfficeHours.parse("Mon-Fri 08:00-18:00 Europe/Budapest")
 FETCHED: Final = {"channels_status": "fetched", "events_status": "fetched", "alerts_status": "fetched"}
@@ -137,7 +138,8 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkDatabase]:
     folder = tmp_path_factory.mktemp("copy")
     a = {"appliance": "sps1", "session_key": "a"}
     with WorkDatabase(folder / "work.duckdb", published=folder / "none.duckdb") as work:
-        insert(work, "sessions", A, B, C, D, E)
+        insert(work, "sessions", *map(columns_of, (A, B, C, D, E)))
+        insert(work, "detail_fetches", *fetches_of((A, B, C, D, E)))
         moment = at("2026-10-30 09:05")
         insert(work, "channels", a | {"channel_key": "1", "channel_id": "1", "type": "session shell"})
         insert(work, "channels", a | {"channel_key": "2", "verdict": "four-eyes", "start_time": moment, "active": True})
@@ -152,6 +154,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkDatabase]:
         insert(work, "policies", policy | {"policy_key": "p9", "name": "unused"})
         run = {"run_id": "run1", "appliance": "sps1", "kind": "sync", "status": "done", "started_at": moment}
         insert(work, "sync_runs", run | {"sessions_new": 5, "seconds": 1.5})
+        insert(work, "sync_runs", run | {"run_id": "run2", "appliance": "sps2", "details": ""})
         build_marts(work, HOURS)
         yield work
 
@@ -330,7 +333,8 @@ def test_details_and_report_pages_are_views_of_the_rows_below(work: WorkDatabase
         ("a", "sudo su", "alice", 40.0)
     ]
     assert rows(work, "report_fetch_result", "run_id, run_kind, new_count, duration_seconds, is_done") == [
-        ("run1", "sync", 5, 1.5, True)
+        ("run1", "sync", 5, 1.5, True),
+        ("run2", "sync", None, None, True),
     ]
 
 

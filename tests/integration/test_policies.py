@@ -317,7 +317,10 @@ def test_a_copy_that_is_not_synced_is_told_of(
     shutil.copy(lagging / "warehouse.duckdb", copy)
     with duckdb.connect(str(copy)) as connection:
         connection.execute("set TimeZone = 'Asia/Tokyo'")
-        connection.execute("update sessions set channels_status = 'fetched'")
+        connection.execute(
+            "insert into detail_fetches by name select appliance, session_key, "
+            "unnest(['channels', 'events', 'alerts']) as kind, 'fetched' as status from sessions"
+        )
         if days is None:
             connection.execute("update sync_runs set kind = 'backfill'")
         else:

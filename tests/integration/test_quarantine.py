@@ -131,7 +131,8 @@ def test_sessions_that_can_be_read_now_come_into_the_copy(tmp_path: Path, capsys
         assert (report["replayed"], report["kept"], report["published"]) == (4, 0, True)
         found = f"from sessions where run_id = '{report['run_id']}'"
         assert rows(tmp_path, f"select session_key, extracted_at {found} order by all") == given
-        assert rows(tmp_path, f"select distinct channels_status, indexing_status {found}") == [
+        details = f"session_details where session_key in (select session_key {found})"
+        assert rows(tmp_path, f"select distinct channels_status, indexing_status from {details}") == [
             ("pending", "not_requested")
         ]
         before = all_rows(tmp_path)

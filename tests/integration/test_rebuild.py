@@ -133,7 +133,7 @@ def test_a_damaged_file_is_named_and_nothing_is_replaced(
     assert rebuild(copy) == 0
 
 
-@pytest.mark.parametrize("step", ["request_kinds", "run_checks", "replace_database", "publish"])
+@pytest.mark.parametrize("step", ["build_marts", "run_checks", "replace_database", "publish"])
 def test_killed_anywhere_it_can_be_run_again(step: str, synced: Path, copy: Path) -> None:
     """Readers keep the file that they had until the new one is whole."""
     before = (copy / "warehouse.duckdb").read_bytes()

@@ -116,7 +116,9 @@ def test_fetched_details_are_not_fetched_again(tmp_path: Path) -> None:
         with pytest.raises(Killed):
             run_sync(settings, runner=DyingRunner(3))
         with duckdb.connect(str(tmp_path / "work" / "warehouse.duckdb"), read_only=True) as connection:
-            done = connection.execute("select count(*) from sessions where channels_status = 'fetched'").fetchall()
+            done = connection.execute(
+                "select count(*) from session_details where channels_status = 'fetched'"
+            ).fetchall()
         assert done[0][0] >= 250
         report = sync(simulator, tmp_path)
     assert report.requests["channels"] == 600 - done[0][0]
@@ -146,12 +148,12 @@ def test_a_budget_leaves_details_for_the_next_sync(tmp_path: Path) -> None:
         assert report.published
         assert 0 < report.details_pending < 240
         assert 200 <= sum(report.requests.values()) <= 200 + 8 * 3
-        [(pending,)] = ask(tmp_path, "select count(*) from sessions where channels_status = 'pending'")
+        [(pending,)] = ask(tmp_path, "select count(*) from session_details where channels_status = 'pending'")
         assert 0 < pending <= report.details_pending
         [(newest_pending, oldest_fetched)] = ask(
             tmp_path,
             "select max(start_time) filter (channels_status = 'pending'), "
-            "min(start_time) filter (channels_status = 'fetched') from sessions",
+            "min(start_time) filter (channels_status = 'fetched') from session_details",
         )
         assert newest_pending <= oldest_fetched
         report = sync(simulator, tmp_path, max_minutes=10)

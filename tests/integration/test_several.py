@@ -80,7 +80,7 @@ def test_downloads_and_indexing_are_fetched_where_they_are_wanted(tmp_path: Path
     ) == [(True, True)]
     assert ask(tmp_path, "select distinct status from indexing where status = 'COMPLETED'") == [("COMPLETED",)]
     # A session without a recording has no state of indexing: the appliance says so with a 404.
-    statuses = {status for (status,) in ask(tmp_path, "select distinct indexing_status from sessions")}
+    statuses = {status for (status,) in ask(tmp_path, "select distinct indexing_status from session_details")}
     assert statuses == {"fetched", "gone"}
 
 
@@ -89,10 +89,10 @@ def test_a_kind_that_is_wanted_later_is_fetched_for_all(tmp_path: Path) -> None:
     world = World(FEW)
     with Simulator(world) as simulator:
         sync(simulator, tmp_path, details="channels")
-        assert ask(tmp_path, "select distinct channels_status, alerts_status from sessions") == [
+        assert ask(tmp_path, "select distinct channels_status, alerts_status from session_details") == [
             ("fetched", "not_requested")
         ]
-        events = {status for (status,) in ask(tmp_path, "select distinct events_status from sessions")}
+        events = {status for (status,) in ask(tmp_path, "select distinct events_status from session_details")}
         assert events == {"not_requested", "not_indexed"}
         report = sync(simulator, tmp_path)
         assert report.requests["alerts"] >= 100
@@ -107,5 +107,7 @@ def test_an_appliance_without_that_page_is_no_failure(endpoint: str, tmp_path: P
     with Simulator(world, Quirks(**{endpoint: False})) as simulator:  # type: ignore[arg-type]
         report = sync(simulator, tmp_path, details=f"channels,{endpoint}")
     assert report.is_complete
-    assert ask(tmp_path, f"select distinct channels_status, {endpoint}_status from sessions") == [("fetched", "gone")]
+    assert ask(tmp_path, f"select distinct channels_status, {endpoint}_status from session_details") == [
+        ("fetched", "gone")
+    ]
     assert_equal_copy(world, tmp_path / "warehouse.duckdb", appliance=NAME, kinds=["channels"])

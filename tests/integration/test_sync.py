@@ -79,7 +79,7 @@ def test_results_that_stop_early_lose_nothing(reading: str, tmp_path: Path) -> N
     assert report.sessions_new == 2200
     with duckdb.connect(str(tmp_path / "warehouse.duckdb"), read_only=True) as connection:
         keys = connection.execute("select session_key from sessions order by 1").fetchall()
-        pending = connection.execute("select distinct channels_status, alerts_status from sessions").fetchall()
+        pending = connection.execute("select distinct channels_status, alerts_status from session_details").fetchall()
     assert [key for (key,) in keys] == sorted(world.keys())
     assert pending == [("not_requested", "not_requested")]
 
@@ -187,7 +187,7 @@ def test_sessions_that_vanish_between_list_and_detail_are_no_failure(tmp_path: P
     assert report.sessions_seen == 100
     with duckdb.connect(str(tmp_path / "warehouse.duckdb"), read_only=True) as connection:
         statuses = connection.execute(
-            "select session_key, channels_status from sessions where channels_status <> 'fetched'"
+            "select session_key, channels_status from session_details where channels_status <> 'fetched'"
         ).fetchall()
     assert {key for key, _ in statuses} <= set(victims)
     assert {status for _, status in statuses} == {"gone"}

@@ -412,10 +412,7 @@ def test_a_rename_that_was_killed_is_finished(
     if then == "again":
         assert_renamed(two, folder, "old", "new")
     assert {row[0] for row in rows_of(folder / "warehouse.duckdb")["main.sessions"]} == {"new", "west"}
-    assert {path.relative_to(folder / "lake").parts[1] for path in (folder / "lake").rglob("*.parquet")} == {
-        "new",
-        "west",
-    }
+    assert {path.name for path in (folder / "lake").glob("*/*")} == {"new", "west"}
     assert not (folder / "work" / "appliance-change.json").exists()
 
 

@@ -30,13 +30,13 @@ def nights_pass(folder: Path, days: float) -> None:
     """What was asked for in vain was asked for so much longer ago."""
     with duckdb.connect(str(folder / "work" / "warehouse.duckdb")) as connection:
         connection.execute(
-            "update detail_failures set extracted_at = extracted_at - to_minutes($m)", {"m": round(days * 24 * 60)}
+            "update detail_fetches set extracted_at = extracted_at - to_minutes($m)", {"m": round(days * 24 * 60)}
         )
 
 
 def statuses(folder: Path, key: str) -> tuple[str, ...]:
     """How far the details of a session are: channels, events, alerts."""
-    query = "select channels_status, events_status, alerts_status from sessions"
+    query = "select channels_status, events_status, alerts_status from session_details"
     with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
         [found] = connection.execute(f"{query} where session_key = $key", {"key": key}).fetchall()
     return tuple(found)
@@ -94,7 +94,7 @@ def test_one_session_that_fails_stops_no_other(poison: Any, tmp_path: Path) -> N
         assert [line for line in report.warnings if repr(key) in line]
         assert statuses(tmp_path, key) == ("pending",) * 3
         assert report.requests["channels"] < 40 + 20
-        assert ask(tmp_path, "select count(*) from sessions where channels_status = 'fetched'") == [(39,)]
+        assert ask(tmp_path, "select count(*) from session_details where channels_status = 'fetched'") == [(39,)]
         assert ask(tmp_path, "select distinct session_key, tries from detail_failures") == [(key, 1)]
         simulator.cure(key, *KINDS)
         report = sync(simulator, tmp_path)
@@ -314,7 +314,7 @@ def test_a_night_of_404s_heals_by_itself(also: tuple[str, ...], tmp_path: Path) 
             simulator.cure(key, *ALL_KINDS, *also)
         report = sync(simulator, tmp_path, details=details)
         assert (report.details_failed, report.details_pending, report.is_complete) == (0, 0, True)
-    assert ask(tmp_path, "select count(*) from sessions where channels_status <> 'fetched'") == [(0,)]
+    assert ask(tmp_path, "select count(*) from session_details where channels_status <> 'fetched'") == [(0,)]
     assert_equal_copy(world, tmp_path / "warehouse.duckdb", appliance=NAME)
 
 

@@ -16,10 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spsetl import schema
-from spsetl.warehouse.details import count_pending, pending_details, request_kinds
+from spsetl.warehouse.details import count_pending, pending_details
 from spsetl.warehouse.merge import merge_part
 from spsetl.warehouse.work import WorkDatabase
 
+KINDS = ("channels", "events", "alerts")
 BEGIN = datetime(2026, 11, 1)  # noqa: DTZ001 the tables hold UTC without a zone
 
 
@@ -49,11 +50,7 @@ def session_row(version: Version) -> dict[str, Any]:
         "start_time": BEGIN,
         "user_name": version.content,
         "row_hash": version.row_hash,
-        "channels_status": schema.PENDING,
-        "events_status": schema.PENDING if version.indexed else schema.NOT_INDEXED,
-        "alerts_status": schema.PENDING,
-        "trail_downloads_status": schema.NOT_REQUESTED,
-        "indexing_status": schema.NOT_REQUESTED,
+        "recording_index_status": "INDEXED" if version.indexed else "NOT_INDEXED",
         "extracted_at": BEGIN + timedelta(days=version.fetched),
         "run_id": f"run{version.fetched}",
     }
@@ -104,11 +101,9 @@ class Warehouse:
         with self.work.transaction() as connection:
             merge_part(connection, files)
 
-    def fetch_details(self) -> list[str]:
+    def fetch_details(self, kinds: Sequence[str] = KINDS) -> list[str]:
         """Fetch what is pending: one event a session, which names the version it belongs to; gives the keys."""
-        pending = pending_details(
-            self.work, appliance="sps", kinds=["channels", "events", "alerts"], after=None, size=99
-        )
+        pending = [one for some in pending_details(self.work, appliance="sps", kinds=kinds, size=2) for one in some]
         events = [
             dict.fromkeys(schema.EVENTS.names)
             | {"appliance": "sps", "session_key": p.session_key, "record_id": 1, "content": p.row_hash}
@@ -226,7 +221,7 @@ def test_events_of_an_older_revision_go_when_the_new_one_has_none() -> None:
         house.merge([Version("a", 2, "two", 1, indexed=False)])
         assert house.fetch_details() == ["a"]
         assert house.rows("select count(*) from events") == [(0,)]
-        assert house.rows("select events_status from sessions") == [("not_indexed",)]
+        assert house.rows("select events_status from session_details") == [("not_indexed",)]
 
 
 def test_details_of_a_session_that_changed_meanwhile_are_fetched_again() -> None:
@@ -297,14 +292,40 @@ def test_kinds_that_are_not_wanted_leave_the_queue_and_come_back() -> None:
     """What SPSETL_DETAILS leaves out is told apart from what waits, and from what there is none of."""
     with warehouse() as house:
         house.merge([Version("a", 1, "one", 0), Version("_b", 1, "one", 0, indexed=False)])
-        request_kinds(house.work, appliance="sps", kinds=["events"])
+        want = "update sync_runs set details = $details"
+        house.work.connection.execute("insert into sync_runs (run_id, appliance) values ('run0', 'sps')")
+        house.work.connection.execute(want, {"details": "events"})
         assert count_pending(house.work, appliance="sps") == 1
-        statuses = "select session_key, channels_status, events_status from sessions order by all"
+        statuses = "select session_key, channels_status, events_status from session_details order by all"
         assert house.rows(statuses) == [("_b", "not_requested", "not_indexed"), ("a", "not_requested", "pending")]
-        assert house.fetch_details() == ["a"]
-        request_kinds(house.work, appliance="sps", kinds=["events", "channels"])
+        assert house.fetch_details(["events"]) == ["a"]
+        house.work.connection.execute(want, {"details": "channels,events"})
         assert house.rows(statuses) == [("_b", "pending", "not_indexed"), ("a", "pending", "fetched")]
-        assert house.fetch_details() == ["_b", "a"]
+        assert house.fetch_details(["channels", "events"]) == ["_b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("index_status", "events_status"),
+    [
+        ("INDEXED", schema.PENDING),
+        (None, schema.PENDING),
+        ("NOT_INDEXED", schema.NOT_INDEXED),
+        ("NO_TRAIL", schema.NOT_INDEXED),
+        ("INDEXING_FAILED", schema.PENDING),
+        ("SOMETHING_NEW", schema.PENDING),
+    ],
+)
+def test_details_of_a_fresh_session_are_pending(index_status: str | None, events_status: str) -> None:
+    """Details are to be fetched, but for events that the indexing status rules out, and kinds that nobody wants."""
+    with warehouse() as house:
+        row = session_row(Version("a", 1, "one", 0)) | {"recording_index_status": index_status}
+        with house.work.transaction() as connection:
+            merge_part(connection, {"sessions": house._write(schema.SESSIONS, [row])})
+        statuses = house.rows("select * exclude (appliance, session_key, start_time) from session_details")
+        kinds = schema.PENDING, events_status, schema.PENDING, schema.NOT_REQUESTED, schema.NOT_REQUESTED
+        assert statuses == [(None, *kinds, True)]
+        pending = next(pending_details(house.work, appliance="sps", kinds=KINDS, size=9))
+        assert pending[0].kinds == tuple(kind for kind in KINDS if kind != "events" or events_status == schema.PENDING)
 
 
 def test_a_revision_that_goes_back_is_what_the_source_says_now() -> None:

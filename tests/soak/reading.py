@@ -12,7 +12,7 @@ from typing import Any
 
 from spsetl.analysis.reader import Warehouse, open_warehouse
 from spsetl.errors import SpsetlError
-from spsetl.queries import read_folder
+from spsetl.warehouse.checks import read_checks
 
 _SECONDS_BETWEEN = 0.15
 
@@ -20,7 +20,7 @@ _SECONDS_BETWEEN = 0.15
 def read_once(warehouse: Warehouse) -> tuple[int, list[str]]:
     """How many sessions there are, and what is wrong with them."""
     complaints = []
-    for name, statement in read_folder("checks").items():
+    for name, statement in read_checks().items():
         if statement.startswith("-- fatal:"):
             _, [(count,)] = warehouse.rows(f"select count(*) from ({statement}) as offending")
             if count:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from spsetl import schema
 from spsetl.flatten import Flattener
 
 SAMPLE = Path(__file__).parent.parent / "samples" / "flatten-sessions.json"
@@ -255,28 +254,6 @@ def test_what_stands_beside_the_body_is_kept() -> None:
     ]
 
     assert extra_of(session) == {"x": 1, "$item": {"x": 2}}
-
-
-@pytest.mark.parametrize(
-    ("index_status", "events_status"),
-    [
-        ("INDEXED", schema.PENDING),
-        (None, schema.PENDING),
-        ("NOT_INDEXED", schema.NOT_INDEXED),
-        (6, schema.NOT_INDEXED),
-        ("INDEXING_FAILED", schema.PENDING),
-        ("SOMETHING_NEW", schema.PENDING),
-    ],
-)
-def test_details_of_a_fresh_session_are_pending(index_status: Any, events_status: str) -> None:
-    """Details are to be fetched, but for events that the indexing status rules out."""
-    session = session_of(recording={"index_status": index_status})
-
-    assert (session["channels_status"], session["events_status"], session["alerts_status"]) == (
-        schema.PENDING,
-        events_status,
-        schema.PENDING,
-    )
 
 
 def test_row_hash_tells_contents_apart_and_not_orders() -> None:

@@ -47,7 +47,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
         "('sps', 'key-0', 1, 'rm -rf /', '$ rm -rf /'), ('sps', 'key-1', 1, 'ls', null)")  # fmt: skip
     made.connection.execute("insert into alerts (appliance, session_key, record_id, matched_action, matched_content) "
         "values ('sps', 'key-1', 1, null, 'Titel: RM 100%'), ('other', 'key-2', 1, 'rm', 'rm')")  # fmt: skip
-    made.connection.execute("update sessions set events_status = 'fetched' where session_key <> 'key-2'")
+    made.connection.execute("insert into detail_fetches by name select appliance, session_key, 'events' as kind, "
+        "'fetched' as status from sessions where session_key <> 'key-2'")  # fmt: skip
     yield made
     made.close()
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from spsetl import schema
 from spsetl.errors import SettingsError
 from spsetl.hours import QuietHours
 from spsetl.settings import ALL_DETAILS, Settings, load_settings
@@ -11,6 +12,12 @@ from spsetl.settings import ALL_DETAILS, Settings, load_settings
 DETAILS = ("channels", "events", "alerts")
 
 WriteToml = Callable[[str], Path]
+
+
+def test_kinds_of_details_are_those_of_the_schema() -> None:
+    """Settings are read without Arrow, so they name them once more."""
+    assert tuple(schema.DETAIL_KINDS) == ALL_DETAILS
+    assert tuple(kind.name for kind in schema.DETAIL_KINDS.values() if kind.by_default) == DETAILS
 
 
 @pytest.fixture(autouse=True)
