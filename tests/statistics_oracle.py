@@ -19,6 +19,7 @@ from spsetl.analysis.stats import Stats, fetch_stats
 from spsetl.errors import UsageError
 from spsetl.warehouse.complaints import one_line
 from spsetl.warehouse.tables import create_macros
+from spsetl.warehouse.views import create_views
 
 FIXED = {"second": timedelta(seconds=1), "minute": timedelta(minutes=1), "hour": timedelta(hours=1)}
 
@@ -45,6 +46,7 @@ class Copy:
         for table in schema.TABLES:
             self.connection.execute(table.ddl)
         create_macros(self.connection)
+        create_views(self.connection)
 
     def load(self, sessions: Sequence[Session]) -> None:
         """Hold these sessions and no others."""

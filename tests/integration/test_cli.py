@@ -249,8 +249,8 @@ def test_the_program_can_be_interrupted(appliance: Simulator, monkeypatch: pytes
     code = (
         "import signal, sys\n"
         "from spsetl.cli import main\n"
-        "from spsetl.sync import phases\n"
-        "phases._merge_batches = lambda *_: signal.raise_signal(signal.SIGINT)\n"
+        "from spsetl.warehouse import merge\n"
+        "merge.merge_part = lambda *a, **k: signal.raise_signal(signal.SIGINT)\n"
         "sys.argv[1:] = ['sync']\n"
         "main()\n"
     )

@@ -46,7 +46,7 @@ def fetched(folder: Path) -> int:
     """How many details, of all kinds, the work database has."""
     counts = " + ".join(f"count(*) filter ({kind}_status = 'fetched')" for kind in DETAILS)
     with duckdb.connect(str(folder / "work" / "warehouse.duckdb"), read_only=True) as connection:
-        (row,) = connection.execute(f"select {counts} from sessions").fetchall()
+        (row,) = connection.execute(f"select {counts} from session_details").fetchall()
     return int(row[0])
 
 
