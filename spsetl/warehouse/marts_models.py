@@ -1,4 +1,4 @@
-"""What the marts are: each a SELECT in `sql/marts/`, and a description of it and of its columns beside it."""
+"""What the marts are: each a SELECT in `sql/models/`, and a description of it and of its columns beside it."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from spsetl.queries import read_descriptions, read_folder
 
 SCHEMA: Final = "mart"
-_FOLDER: Final = "marts"
+_FOLDER: Final = "models"
 
 
 @dataclass(frozen=True)
