@@ -1,5 +1,5 @@
--- What a part found of the policies that changed; since when the copy has its last version, and whether it is
--- valid: one row per policy. Without a body it is gone.
+-- What a part found of the policies that changed, beside the newest version in the copy: one row per policy.
+-- Without a body it is gone.
 with newest_versions as (
     select
         appliance,

@@ -1,4 +1,4 @@
-"""What a person asks with `spsetl sql --file`: each file runs, in types that every tool reads, and is shown as it is."""
+"""What a person asks with `spsetl sql --file`: each file runs, in types every tool reads, and is shown as it is."""
 
 import re
 from collections.abc import Iterator
