@@ -19,6 +19,7 @@ from tests.report_rows import Copied, Office
 from tests.syncing import sync
 
 OLD_PYTHON: Final = Path(__file__).parents[2] / ".venv-duckdb-1.2.2" / "bin" / "python"
+SQL: Final = Path(__file__).parents[2] / "sql"
 DETAILS: Final = "channels,events,alerts,trail_downloads,indexing"
 COPIES: Final = {
     "synced": Office(time(7), time(19), ZoneInfo("UTC")),
@@ -73,14 +74,16 @@ def test_every_question_is_compared() -> None:
     assert set(ANSWERS) == set(read_folder("questions"))
 
 
-def test_what_counts_as_a_privileged_command_is_the_same_in_each_question() -> None:
-    """The three files name the same commands, in the same words."""
-    statements = [statement for name, statement in read_folder("questions").items() if "privileged" in name]
-    beginnings = {statement.partition("\n")[2].partition("privileged_commands as (")[0] for statement in statements}
+def test_what_counts_as_a_privileged_command_is_stated_once() -> None:
+    """The three questions ask the macro, and no other statement names such commands."""
+    questions = {name for name in read_folder("questions") if "privileged" in name}
+    asking = {name for name, statement in read_folder("questions").items() if "from privileged_commands()" in statement}
+    folders = [path.name for path in SQL.iterdir() if path.is_dir()]
+    naming = {(folder, name) for folder in folders for name, text in read_folder(folder).items() if "'sudo'" in text}
 
-    assert len(statements) == 3
-    assert len(beginnings) == 1
-    assert "first_words as (" in beginnings.pop()
+    assert len(questions) == 3
+    assert asking == questions
+    assert naming == {("macros", "privileged_commands")}
 
 
 def test_old_duckdb_answers_the_same(files: dict[str, Path]) -> None:
