@@ -153,9 +153,9 @@ def show_failure(appliance: str, error: SpsetlError, kind: str) -> None:
 
 
 def ask(settings: Settings, name: str, **parameters: Any) -> list[Row]:
-    """The rows that answer a question of `sql/flows/` to what is published."""
+    """The rows that answer a question of `sql/status/` to what is published."""
     with open_warehouse(settings.data_dir) as warehouse:
-        names, rows = warehouse.rows(read_statement("flows", name), parameters)
+        names, rows = warehouse.rows(read_statement("status", name), parameters)
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 

@@ -12,18 +12,17 @@ _FOLDERS = (_PACKAGE / "sql", _PACKAGE.parent / "sql")
 @cache
 def read_folder(folder: str) -> dict[str, str]:
     """The statements of one folder of `sql/`, by file name without its ending, in the order of the names."""
-    return {path.stem: path.read_text(encoding="utf-8") for path in _files(folder, "*.sql")}
+    return {path.stem: path.read_text(encoding="utf-8") for path in sorted((_root() / folder).glob("*.sql"))}
 
 
 @cache
 def read_descriptions(folder: str) -> dict[str, dict[str, Any]]:
-    """What the TOML files beside the statements of one folder say of them, by file name without its ending."""
-    return {path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in _files(folder, "*.toml")}
+    """What the description of a folder of `sql/`, the TOML file of its name, says of each of its statements."""
+    return tomllib.loads((_root() / folder / f"{folder}.toml").read_text(encoding="utf-8"))
 
 
-def _files(folder: str, pattern: str) -> list[Path]:
-    root = next(path for path in _FOLDERS if path.is_dir())
-    return sorted((root / folder).glob(pattern))
+def _root() -> Path:
+    return next(path for path in _FOLDERS if path.is_dir())
 
 
 def read_statement(folder: str, name: str) -> str:

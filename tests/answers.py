@@ -30,9 +30,9 @@ ROWS_SHOWN: Final = 3
 
 def question_as_markdown(number: int, name: str) -> str:
     """The question with its SQL, as its file has it."""
-    first, _, statement = read_statement("reports", name).partition("\n")
+    first, _, statement = read_statement("questions", name).partition("\n")
     title = first.removeprefix("-- ").partition(":")[0]
-    return f"{number}. **{title}** (`sql/reports/{name}.sql`)\n\n```sql\n{statement.strip()}\n```\n"
+    return f"{number}. **{title}** (`sql/questions/{name}.sql`)\n\n```sql\n{statement.strip()}\n```\n"
 
 
 def answer_as_markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -52,7 +52,7 @@ def with_answers(text: str, warehouse: Warehouse) -> str:
     """The text with every question and its answer between the two marks, in the place of what stood there."""
     parts = []
     for number, name in enumerate(QUESTIONS, 1):
-        columns, rows = warehouse.rows(read_statement("reports", name))
+        columns, rows = warehouse.rows(read_statement("questions", name))
         parts.append(f"{question_as_markdown(number, name)}\n{answer_as_markdown(columns, rows)}")
     return _between_marks(text, "\n".join(parts))
 
@@ -61,9 +61,9 @@ def with_five(text: str, warehouse: Warehouse) -> str:
     """The same of five questions, with the command in place of the SQL."""
     parts = []
     for name in IN_README:
-        columns, rows = warehouse.rows(read_statement("reports", name))
-        title = read_statement("reports", name).partition(":")[0].removeprefix("-- ")
-        command = f"    spsetl sql --file sql/reports/{name}.sql"
+        columns, rows = warehouse.rows(read_statement("questions", name))
+        title = read_statement("questions", name).partition(":")[0].removeprefix("-- ")
+        command = f"    spsetl sql --file sql/questions/{name}.sql"
         parts.append(f"**{title}**\n\n{command}\n\n{answer_as_markdown(columns, rows[:2])}")
     return _between_marks(text, "\n".join(parts))
 

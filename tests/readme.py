@@ -49,7 +49,7 @@ def marts_as_markdown() -> str:
     for mart in in_order(read_marts()):
         name = f"mart.{mart.name}"
         rows = [(_code(c.name), c.sql_type, c.comment, _code(examples[name][c.name])) for c in mart.columns]
-        head = f"### `{name}`\n\n{mart.comment}. A {mart.kind}, made by [{mart.name}.sql](marts/{mart.name}.sql)."
+        head = f"### `{name}`\n\n{mart.comment}. A {mart.kind}, made by [{mart.name}.sql](models/{mart.name}.sql)."
         parts.append(f"{head}\n\n{as_table(('column', 'type', 'meaning', 'example'), rows)}")
     return "\n\n".join(parts)
 
@@ -94,7 +94,7 @@ PARTS: Final[Mapping[Path, Mapping[str, Callable[[], str]]]] = {
         "tables": tables_as_markdown,
         "marts": marts_as_markdown,
         "macros": files_as_markdown("macros"),
-        "questions": files_as_markdown("reports"),
+        "questions": files_as_markdown("questions"),
     },
 }
 

@@ -1,4 +1,4 @@
-"""What each question in sql/reports/ has to answer, in boring Python over the rows of the plain tables."""
+"""What each question in sql/questions/ has to answer, in boring Python over the rows of the plain tables."""
 
 import math
 from collections.abc import Callable

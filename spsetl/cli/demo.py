@@ -123,10 +123,10 @@ def _wait_for(process: subprocess.Popen[str], ready_file: Path) -> str:
 def _show_answers(settings: Settings) -> None:
     with open_warehouse(settings.data_dir) as warehouse:
         for name in QUESTIONS:
-            statement = read_statement("reports", name)
+            statement = read_statement("questions", name)
             title = statement.splitlines()[0].removeprefix("-- ").split(":")[0]
             columns, rows = warehouse.rows(statement)
-            _say(f"\n{title} (sql/reports/{name}.sql)")
+            _say(f"\n{title} (sql/questions/{name}.sql)")
             print_table(columns, rows[:5])
 
 

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -15,20 +15,10 @@ from spsetl.cli.files import NewFiles, check_not_the_copy, write_error
 from spsetl.cli.options import DataOptions
 from spsetl.cli.output import write_answer
 from spsetl.errors import UsageError
+from spsetl.queries import read_statement
 from spsetl.report import write_report
 
 ExportForm = Literal["parquet", "csv"]
-_CATALOG: Final = """
-select marts.name, marts.comment, columns.column_name, columns.comment
-from (
-    select table_name as name, comment from duckdb_tables() where database_name = 'warehouse' and schema_name = 'mart'
-    union all
-    select view_name as name, comment from duckdb_views() where database_name = 'warehouse' and schema_name = 'mart'
-) as marts
-inner join duckdb_columns() as columns on marts.name = columns.table_name
-where columns.database_name = 'warehouse' and columns.schema_name = 'mart'
-order by marts.name, columns.column_index
-"""
 
 
 @dataclass(frozen=True)
@@ -90,7 +80,7 @@ def export(
 
 def _fetch_marts(published: PublishedFile) -> list[Mart]:
     found: dict[str, Mart] = {}
-    for name, comment, column, meaning in published.rows(_CATALOG)[1]:
+    for name, comment, column, meaning in published.rows(read_statement("export", "marts"))[1]:
         found.setdefault(name, Mart(name, comment, {})).columns[column] = meaning or ""
     if not found:
         raise UsageError(f"{published.path} has no marts yet: run `spsetl sync` with this version of spsetl")

@@ -33,10 +33,10 @@ class Copy:
         trouble: Why it cannot be read.
         status: Its entry of `spsetl status`, empty if there is none.
         names: The appliances that the copy has, this one or not.
-        retention: Its rows of sql/reports/retention.sql.
+        retention: Its rows of sql/status/retention.sql.
         has_snapshots: Whether the appliance gives snapshots, as the last sync found it.
-        growth: By which part of itself it grows in a day, see sql/doctor/growth.sql.
-        misfits: How often values did not fit, by field, see sql/doctor/misfits.sql.
+        growth: By which part of itself it grows in a day, see sql/status/growth.sql.
+        misfits: How often values did not fit, by field, see sql/status/misfits.sql.
     """
 
     trouble: SpsetlError | None = None
@@ -81,9 +81,9 @@ def read_copy(settings: Settings, appliance: str | None) -> Copy:
         if state.published_at is None:
             return Copy(**known)
         with open_warehouse(settings.data_dir) as warehouse:
-            snapshots = warehouse.rows(read_statement("doctor", "snapshots"), {"appliance": appliance})[1]
-            ((growth,),) = warehouse.rows(read_statement("doctor", "growth"))[1]
-            misfits = dict(warehouse.rows(read_statement("doctor", "misfits"), {"appliance": appliance})[1])
+            snapshots = warehouse.rows(read_statement("status", "snapshots"), {"appliance": appliance})[1]
+            ((growth,),) = warehouse.rows(read_statement("status", "growth"))[1]
+            misfits = dict(warehouse.rows(read_statement("status", "misfits"), {"appliance": appliance})[1])
         return Copy(**known, has_snapshots=snapshots[0][0] if snapshots else None, growth=growth, misfits=misfits)
     except OSError as error:
         text = f"{settings.data_dir} cannot be read: {error.strerror}"

@@ -1,4 +1,4 @@
-"""What the report tells: the answers of `sql/charts/` to one period, all of one published state."""
+"""What the report tells: the answers of `sql/page/` to one period, all of one published state."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from spsetl.sync.status import as_rows, retention_query
 
 DAYS: Final = 30
 TOP: Final = 10
-# The clock of sql/reports/retention.sql, which is asked as of the report's own moment.
+# The clock of sql/status/retention.sql, which is asked as of the report's own moment.
 CLOCK: Final = "(current_timestamp at time zone 'UTC')::timestamp"
 
 _DAY: Final = timedelta(days=1)
@@ -65,7 +65,7 @@ class Period:
 
 def ask(warehouse: PublishedFile, name: str, **parameters: Any) -> list[Row]:
     """The rows that answer one question, with those of the parameters that it names."""
-    statement = read_statement("charts", name)
+    statement = read_statement("page", name)
     named = set(re.findall(r"\$(\w+)", statement))
     return as_rows(*warehouse.rows(statement, {key: parameters[key] for key in named} or None))
 

@@ -238,7 +238,7 @@ def list_appliances(data_dir: Path) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     if places.published.exists():
         with open_warehouse(places.published) as warehouse:
-            rows = as_rows(*warehouse.rows(read_statement("doctor", "appliances")))
+            rows = as_rows(*warehouse.rows(read_statement("status", "appliances")))
     known = {str(row["appliance"]) for row in rows}
     tried = {run.appliance for run in fetch_last_runs(places.private, is_running=False)} - known
     return [*rows, *({"appliance": name, "sessions": 0} for name in sorted(tried))]

@@ -13,6 +13,7 @@ from spsetl.extract.changes import SWEEP_WINDOW, SweepPlan, cluster, cut_sweep, 
 from spsetl.extract.counts import count_window
 from spsetl.extract.plan import LARGEST_WINDOW, SMALLEST_WINDOW
 from spsetl.extract.survey import fetch_plan
+from spsetl.queries import read_statement
 from spsetl.settings import Settings
 from spsetl.warehouse import runs
 from spsetl.warehouse.windows import ReadWindow, fetch_read_windows
@@ -132,24 +133,8 @@ def _unfinished(work: WorkDatabase, appliance: str) -> list[ReadWindow]:
 def _stopped_backfills(work: WorkDatabase, appliance: str, start: datetime, end: datetime) -> list[Window]:
     """What backfills of this very range that broke off have read since one was complete."""
     rows = work.connection.execute(
-        """
-        with backfills as (
-            select run_id, status, started_at
-            from sync_runs
-            where appliance = $appliance and kind = 'backfill' and range_start = $start and range_end = $end
-        )
-        select w.window_start, w.window_end
-        from sync_windows as w
-        inner join backfills using (run_id)
-        where
-            backfills.status <> 'done'
-            and w.verdict <> 'doubted'
-            and w.window_end is not null
-            and backfills.started_at > coalesce(
-                (select max(started_at) from backfills where status = 'done'), timestamp '1970-01-01'
-            )
-        """,
-        {"appliance": appliance, "start": naive_utc(start), "end": naive_utc(end)},
+        read_statement("plan", "stopped_backfills"),
+        {"appliance": appliance, "range_start": naive_utc(start), "range_end": naive_utc(end)},
     ).fetchall()
     return [Window(aware_utc(first), aware_utc(last)) for first, last in rows]
 
@@ -157,16 +142,7 @@ def _stopped_backfills(work: WorkDatabase, appliance: str, start: datetime, end:
 def _edges(work: WorkDatabase, appliance: str) -> tuple[list[datetime], int]:
     """Moments between which the copy has about SWEEP_WINDOW sessions each, and how many it has in all."""
     rows = work.connection.execute(
-        """
-        select distinct date_trunc('milliseconds', start_time) as edge
-        from (
-            select start_time, row_number() over (order by start_time) as place
-            from sessions
-            where appliance = $appliance and missing_since is null and start_time is not null
-        )
-        where place % $size = 0
-        order by edge
-        """,
+        read_statement("plan", "sweep_edges"),
         {"appliance": appliance, "size": SWEEP_WINDOW},
     ).fetchall()
     counted = work.connection.execute(
@@ -178,24 +154,7 @@ def _edges(work: WorkDatabase, appliance: str) -> tuple[list[datetime], int]:
 def _open_sessions(work: WorkDatabase, appliance: str, too_old: datetime) -> list[tuple[int, datetime]]:
     """The sessions that can still change by themselves, active or not finally indexed: place by start_time, and it."""
     rows = work.connection.execute(
-        """
-        select place, start_time
-        from (
-            select
-                start_time,
-                row_number() over (order by start_time) as place,
-                coalesce(active, false)
-                or coalesce(
-                    recording_index_status not in (select unnest($final))
-                    and (recording_index_status <> 'NOT_INDEXED' or start_time > $too_old),
-                    false
-                ) as is_open
-            from sessions
-            where appliance = $appliance and missing_since is null and start_time is not null
-        )
-        where is_open
-        order by place
-        """,
+        read_statement("plan", "open_sessions"),
         {"appliance": appliance, "final": sorted(schema.INDEX_STATUS_FINAL), "too_old": naive_utc(too_old)},
     ).fetchall()
     return [(place, aware_utc(start)) for place, start in rows]

@@ -23,7 +23,7 @@ _REMEDY: Final = (
 
 def retention_query() -> str:
     """The question whose rows are told of here."""
-    return read_statement("reports", "retention")
+    return read_statement("status", "retention")
 
 
 def as_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:
@@ -58,9 +58,9 @@ class CopyState:
     Attributes:
         published: The published warehouse.
         published_at: When it was published (UTC); None while nothing is.
-        appliances: One row per appliance, see sql/reports/copy_status.sql, with `age_seconds` of the last complete
+        appliances: One row per appliance, see sql/status/copy_status.sql, with `age_seconds` of the last complete
             sync, `last_run`, the newest of any kind, and `last_runs`, by kind; of runs also those that failed.
-        retention: One row per appliance and protocol, see sql/reports/retention.sql.
+        retention: One row per appliance and protocol, see sql/status/retention.sql.
         holder: The process at work on it now.
         is_running: Whether there is one; None where this user may not look.
     """
@@ -126,7 +126,7 @@ def _ask(published: Path) -> tuple[datetime | None, list[dict[str, Any]], list[d
     if not published.exists():
         return None, [], []
     with open_warehouse(published) as warehouse, warehouse.hold() as edition:
-        rows = as_rows(*edition.rows(read_statement("reports", "copy_status")))
+        rows = as_rows(*edition.rows(read_statement("status", "copy_status")))
         retention = as_rows(*edition.rows(retention_query()))
         at = datetime.fromtimestamp(published.stat().st_mtime, UTC)
     return at.replace(microsecond=0), rows, retention

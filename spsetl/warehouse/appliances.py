@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from spsetl import schema
 from spsetl.appliance.probe import Capabilities
+from spsetl.queries import read_statement
 from spsetl.warehouse.marts import forget_marts
 from spsetl.warehouse.tables import dress_tables
 from spsetl.warehouse.work import WorkDatabase
@@ -91,17 +92,7 @@ class Known(NamedTuple):
 def find_known(work: WorkDatabase, keys: Collection[str]) -> Known | None:
     """The appliance whose sessions these are, if they are rather than have some key in common by chance."""
     row = work.connection.execute(
-        """
-        select appliance, known, (select count(*) from sessions as held where held.appliance = found.appliance)
-        from (
-            select appliance, count(*) as known
-            from sessions
-            where session_key in (select unnest($keys::varchar[]))
-            group by appliance
-        ) as found
-        order by known desc, appliance
-        limit 1
-        """,
+        read_statement("plan", "appliance_of_keys"),
         {"keys": list(keys)},
     ).fetchone()
     if row is None or row[1] < min(_PROOF, len(keys), row[2]):

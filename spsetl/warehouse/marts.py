@@ -113,7 +113,7 @@ class _Marts:
 
     def find_changed(self) -> bool:
         """Note the sessions whose row is not of what the copy has now; False if they are too many to build singly."""
-        changed = read_statement("build", "changed_sessions")
+        changed = read_statement("merge", "unbuilt_sessions")
         self._connection.execute(f"create or replace temp table changed_sessions as {changed}")
         return _count(self._connection, "changed_sessions") <= _MOST_CHANGED * self._sessions()
 

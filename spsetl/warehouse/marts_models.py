@@ -1,4 +1,4 @@
-"""What the marts are: each a SELECT in `sql/marts/`, and a description of it and of its columns beside it."""
+"""What the marts are: each a SELECT in `sql/models/`, described there with its columns in models.toml."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from spsetl.queries import read_descriptions, read_folder
 
 SCHEMA: Final = "mart"
-_FOLDER: Final = "marts"
+_FOLDER: Final = "models"
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Mart:
     """One table or view of the schema `mart`.
 
     Attributes:
-        name: Its name, and its files'.
+        name: Its name, and its file's.
         kind: Views are made of whatever is in the tables below them; tables are built.
         comment: What one row is.
         columns: In the order of the SELECT.

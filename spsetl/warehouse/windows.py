@@ -7,6 +7,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from spsetl import schema
+from spsetl.queries import read_statement
 from spsetl.warehouse.work import WorkDatabase
 from spsetl.window import Window, aware_utc, naive_utc
 
@@ -74,24 +75,7 @@ def fetch_read_windows(
         of_unfinished_syncs: Only those of syncs that were killed or failed.
     """
     rows = work.connection.execute(
-        """
-        select
-            w.window_start,
-            coalesce(w.window_end, greatest(w.window_start, least(w.finished_at, (
-                select max(s.start_time) from sessions as s where s.appliance = w.appliance
-            )))),
-            w.finished_at
-        from sync_windows as w
-        left join sync_runs as r using (run_id)
-        where
-            w.appliance = $appliance
-            and w.kind in ('list', 'sweep')
-            and w.verdict is distinct from 'doubted'
-            and ($since::timestamp is null or w.finished_at > $since::timestamp)
-            and w.finished_at <= $now::timestamp  -- else its clock was wrong, and nobody knows when that was
-            and (not $of_unfinished_syncs or (r.kind = 'sync' and r.status <> 'done'))
-        order by w.finished_at desc
-        """,
+        read_statement("plan", "read_windows"),
         {
             "appliance": appliance,
             "since": since and naive_utc(since),

@@ -1,5 +1,5 @@
--- What a part found of the policies that changed: one row per policy.
--- And since when the copy has its last version, and whether that is valid. Without a body it is gone.
+-- What a part found of the policies that changed, beside the newest version in the copy: one row per policy.
+-- Without a body it is gone.
 with newest_versions as (
     select
         appliance,

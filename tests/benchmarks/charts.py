@@ -22,7 +22,7 @@ _HOURS: Final = "round(coalesce(sum(duration), 0) / 3600.0, 1)"
 
 def _chart(title: str, name: str, plain: str, **values: Any) -> Question:
     """The report's own statement, all of it; the plain one has the same columns."""
-    return Question(f"chart, {title}", by_sql(read_statement("charts", name), **_PERIOD, **values), plain)
+    return Question(f"chart, {title}", by_sql(read_statement("page", name), **_PERIOD, **values), plain)
 
 
 CHARTS: Final = (

@@ -339,8 +339,8 @@ def test_details_and_report_pages_are_views_of_the_rows_below(work: WorkDatabase
 
 
 def test_every_mart_is_described_as_it_is(work: WorkDatabase) -> None:
-    """Its files are a pair; columns and types are those of the description, and the comments say the same."""
-    assert read_folder("marts").keys() == read_descriptions("marts").keys()
+    """Each SELECT has a description; columns and types are those of it, and the comments say the same."""
+    assert read_folder("models").keys() == read_descriptions("models").keys()
     for mart in read_marts():
         found = work.connection.execute(
             "select column_name, data_type, comment from duckdb_columns() "

@@ -275,7 +275,7 @@ def lagging(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def states(folder: Path) -> dict[str, str]:
     """The state of each protocol."""
-    statement = read_statement("reports", "retention")
+    statement = read_statement("status", "retention")
     return {row[1]: row[-1] for row in ask(folder, statement)}
 
 
@@ -325,7 +325,7 @@ def test_a_copy_that_is_not_synced_is_told_of(
             connection.execute("update sync_runs set kind = 'backfill'")
         else:
             connection.execute(f"update sync_runs set started_at = started_at - interval {days} day")
-        rows = connection.execute(read_statement("reports", "retention")).fetchall()
+        rows = connection.execute(read_statement("status", "retention")).fetchall()
     assert {row[1]: row[-1] for row in rows if row[-1] != "ok"} == troubled
 
 

@@ -1,4 +1,4 @@
-"""Each question in sql/reports/ answers, row by row, what boring Python finds in the plain tables."""
+"""Each question in sql/questions/ answers, row by row, what boring Python finds in the plain tables."""
 
 import json
 import subprocess
@@ -19,9 +19,8 @@ from tests.report_rows import Copied, Office
 from tests.syncing import sync
 
 OLD_PYTHON: Final = Path(__file__).parents[2] / ".venv-duckdb-1.2.2" / "bin" / "python"
+SQL: Final = Path(__file__).parents[2] / "sql"
 DETAILS: Final = "channels,events,alerts,trail_downloads,indexing"
-# Of the copy itself: they have tests of their own.
-NOT_QUESTIONS: Final = {"copy_status", "retention"}
 COPIES: Final = {
     "synced": Office(time(7), time(19), ZoneInfo("UTC")),
     "handmade": Office(time(8), time(17, 30), ZoneInfo("Europe/Budapest")),
@@ -64,30 +63,32 @@ def copied(request: pytest.FixtureRequest, files: dict[str, Path]) -> Iterator[t
 def test_the_answer_is_what_loops_over_the_rows_find(name: str, copied: tuple[Any, Copied]) -> None:
     """All of it: values, order and limit; and it finds something in either copy."""
     warehouse, rows = copied
-    _, answer = warehouse.rows(read_statement("reports", name))
+    _, answer = warehouse.rows(read_statement("questions", name))
 
     assert answer == ANSWERS[name](rows)
     assert answer
 
 
 def test_every_question_is_compared() -> None:
-    """A new file in sql/reports/ needs its answer in Python too."""
-    assert set(ANSWERS) == set(read_folder("reports")) - NOT_QUESTIONS
+    """A new file in sql/questions/ needs its answer in Python too."""
+    assert set(ANSWERS) == set(read_folder("questions"))
 
 
-def test_what_counts_as_a_privileged_command_is_the_same_in_each_question() -> None:
-    """The three files name the same commands, in the same words."""
-    statements = [statement for name, statement in read_folder("reports").items() if "privileged" in name]
-    beginnings = {statement.partition("\n")[2].partition("privileged_commands as (")[0] for statement in statements}
+def test_what_counts_as_a_privileged_command_is_stated_once() -> None:
+    """The three questions ask the macro, and no other statement names such commands."""
+    questions = {name for name in read_folder("questions") if "privileged" in name}
+    asking = {name for name, statement in read_folder("questions").items() if "from privileged_commands()" in statement}
+    folders = [path.name for path in SQL.iterdir() if path.is_dir()]
+    naming = {(folder, name) for folder in folders for name, text in read_folder(folder).items() if "'sudo'" in text}
 
-    assert len(statements) == 3
-    assert len(beginnings) == 1
-    assert "first_words as (" in beginnings.pop()
+    assert len(questions) == 3
+    assert asking == questions
+    assert naming == {("macros", "privileged_commands")}
 
 
 def test_old_duckdb_answers_the_same(files: dict[str, Path]) -> None:
     """DuckDB 1.2.2, which many tools still embed, runs each question as it is."""
-    questions = {name: read_statement("reports", name) for name in ANSWERS}
+    questions = {name: read_statement("questions", name) for name in ANSWERS}
     asked = json.dumps([{copy: str(file) for copy, file in files.items()}, questions])
     done = subprocess.run([str(OLD_PYTHON), "-I", "-c", ASK], input=asked, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

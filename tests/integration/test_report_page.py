@@ -36,7 +36,7 @@ from tests.page_copy import (
 from tests.page_oracle import Oracle
 
 MOMENT: Final = NOW.replace(tzinfo=UTC)
-QUESTIONS: Final = sorted(read_folder("charts"))
+QUESTIONS: Final = sorted(read_folder("page"))
 TAGS: Final = (
     "html head meta title style body header main footer section div figure figcaption h1 h2 h3 p b small strong span i "
     "ul li dl dt dd table caption thead tbody tr th td details summary svg g path rect line text tspan"
@@ -121,7 +121,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_question_of_the_report_is_answered_right(name: str, warehouse: Warehouse, oracle: Oracle) -> None:
-    """Each file of sql/charts/ finds what counting by hand finds, in the same order."""
+    """Each file of sql/page/ finds what counting by hand finds, in the same order."""
     given = {"range_start": START, "range_end": END, "size": SIZE, "bin_size": "day", "now": NOW, "since": SINCE}
     with warehouse.hold() as edition:
         found = ask(edition, name, **given)
@@ -308,7 +308,7 @@ def test_missing_libraries_are_one_line(
 
 def test_retention_is_asked_as_of_the_moment_of_the_report() -> None:
     """The question of the retention has the clock that the report replaces by its own moment."""
-    statement = read_statement("reports", "retention")
+    statement = read_statement("status", "retention")
     assert CLOCK in statement
     assert "current_" not in statement.replace(CLOCK, "")
 

@@ -96,7 +96,7 @@ def test_growth_is_by_new_sessions(sessions: int, since: float | None, growth: f
                 " (current_timestamp at time zone 'UTC')::timestamp - to_seconds($days * 86400), $new",
                 {"days": days, "new": new},
             )
-        ((found,),) = connection.execute(read_statement("doctor", "growth")).fetchall()
+        ((found,),) = connection.execute(read_statement("status", "growth")).fetchall()
     assert found == (None if growth is None else pytest.approx(growth, rel=0.01))
 
 

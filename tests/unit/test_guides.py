@@ -165,7 +165,7 @@ def test_fields_of_the_status_exist(name: str) -> None:
     """What the guides say stands in `status --json` does."""
     known = "".join(path.read_text("utf-8") for path in (ROOT / "spsetl" / "sync").glob("*.py"))
     known += (ROOT / "spsetl" / "runs.py").read_text("utf-8")
-    known += (ROOT / "sql" / "reports" / "copy_status.sql").read_text("utf-8")
+    known += (ROOT / "sql" / "status" / "copy_status.sql").read_text("utf-8")
     text = (DEPLOYMENTS / name).read_text("utf-8")
     named = set(re.findall(r"`((?:sessions|windows|missing|quarantined|last|age|published|is)_\w+)`", text))
     assert named

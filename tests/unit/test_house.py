@@ -22,6 +22,9 @@ COMMANDS_PAGE: Final = ROOT / "deployments" / "commands.md"
 MOST_WORDS: Final = 1500
 LONGEST_MODULE, LONGEST_TEST_MODULE, LONGEST_FUNCTION = 500, 500, 50
 LONG_WITH_REASON: Final[dict[str, str]] = {}
+LONGEST_SQL_IN_PYTHON: Final = 4
+SQL_BEGINS: Final = re.compile(r"\s*(--|(with|select|insert|update|delete|create|merge|copy|from|drop|alter|attach)\b)")
+LONG_SQL_WITH_REASON: Final = {"spsetl/warehouse/runs.py"}  # it is being cut anew
 OF_THE_DEPLOYMENT: Final = {f"SPSETL_{name}" for name in ("HOME", "CRON", "TIME_ZONE", "NOTIFY")}  # flows.deploy's
 # Escaped, so that this file does not name them itself.
 REGISTRY_HOSTS: Final = re.compile(r"pypi\.org|pypi\.python\.org|pythonhosted\.org|anaconda\.org|ghcr\.io|docker\.io")
@@ -159,6 +162,41 @@ def test_sql_file_says_what_its_rows_are(path: Path) -> None:
 
     assert first.startswith("-- ")
     assert re.search(rows, first, re.IGNORECASE)
+
+
+def sql_in_python(path: Path) -> set[tuple[int, int]]:
+    """The texts of a module that are SQL: the first line of each, and how many lines it has."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        values = node.values if isinstance(node, ast.JoinedStr) else [node]
+        pieces = [str(value.value) if isinstance(value, ast.Constant) else "" for value in values]
+        if isinstance(node, ast.JoinedStr | ast.Constant) and SQL_BEGINS.match("".join(pieces)):
+            found.add((node.lineno, (node.end_lineno or node.lineno) - node.lineno + 1))
+    return found
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in PYTHON_FILES if relative(p).startswith(("spsetl/", "flows/"))], ids=relative
+)
+def test_long_sql_is_in_a_file_of_its_own(path: Path) -> None:
+    """What is over four lines lies below sql/, where sqlfluff and people look for it, in the folder of who asks."""
+    too_long = [first for first, lines in sql_in_python(path) if lines > LONGEST_SQL_IN_PYTHON]
+
+    assert too_long == [] or relative(path) in LONG_SQL_WITH_REASON
+
+
+def test_sql_in_python_is_found(tmp_path: Path) -> None:
+    """In one text, in texts side by side, and with values put in; a docstring is none."""
+    module = tmp_path / "module.py"
+    module.write_text(
+        '"""Select what\nis\nbest."""\n'
+        'run("""\n    with a as (\n        from b\n    )\n    from a\n""")\n'
+        'run(\n    "select 1 "\n    "from a"\n)\n'
+        'run(f"delete from {a} "\n    f"where {b}")\n',
+        encoding="utf-8",
+    )
+
+    assert sql_in_python(module) == {(4, 6), (11, 2), (14, 2)}
 
 
 def test_there_are_sql_files() -> None:
