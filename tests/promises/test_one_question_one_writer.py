@@ -26,7 +26,6 @@ SESSIONS: list[dict[str, Any]] = [
         "protocol": ("ssh", "rdp", "=ica")[number % 3],
         "user_name": f"user{number % 5}",
         "appliance": ("sps", "other")[number % 7 == 0],
-        "events_status": "fetched",
     }
     for number in range(60)
 ]
@@ -58,6 +57,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         work.connection.execute(
             "insert into events (appliance, session_key, record_id, content) "
             "select appliance, session_key, 1, 'rm -rf /' from sessions where protocol = 'rdp'"
+        )
+        work.connection.execute(
+            "insert into detail_fetches by name "
+            "select appliance, session_key, 'events' as kind, 'fetched' as status from sessions"
         )
         build_marts(work, Settings().office_hours)
         work.checkpoint()
