@@ -104,16 +104,7 @@ def count_sessions_since(work: WorkDatabase, appliance: str, start: datetime) ->
 def fetch_copy_figures(work: WorkDatabase, appliance: str) -> CopyFigures:
     """How far the copy is, as the work database has it."""
     row = work.connection.execute(
-        """
-        select
-            (
-                select max(finished_at)
-                from sync_runs
-                where appliance = $appliance and status = 'done' and kind = 'sync' and started_at <= $now
-            ),
-            (select count(*) from sessions where appliance = $appliance),
-            (select count(*) from quarantine where appliance = $appliance)
-        """,
+        read_statement("status", "copy_progress"),
         {"appliance": appliance, "now": naive_utc(datetime.now(UTC))},
     ).fetchone()
     succeeded_at, sessions, quarantined = row or (None, 0, 0)
