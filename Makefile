@@ -46,7 +46,7 @@ help:
 	@echo "make demo         copies a simulated appliance into ./demo-data, and shows what can be asked"
 	@echo "make test         runs the tests, all but those of make e2e"
 	@echo "make e2e          the flows, and nights in Prefect as they are: server on SQLite and PostgreSQL, scheduler, worker, a failing appliance"
-	@echo "make soak         some 20 minutes of bad nights: kills, failures, full disks; prints a table"
+	@echo "make soak         some 40 minutes of bad nights: kills, failures, full disks; prints a table"
 	@echo "make bench        some 30 minutes: this beside its rivals and its limits; a table in build/benchmark/"
 	@echo "make bi           installs Apache Superset, and asks every chart of the dashboard while syncs publish beside it"
 	@echo "make check        lint, types, imports, SQL lint"

@@ -24,7 +24,7 @@ from flows.show import Shown, describe_gaps, key_of, plain, show_failure, show_r
 from flows.stopping import ended_soon
 from spsetl import open_warehouse
 from spsetl.analysis.times import read_range, read_start
-from spsetl.errors import ApplianceError, IncompleteError, SettingsError, SpsetlError
+from spsetl.errors import ApplianceError, IncompleteError, SettingsError, SpsetlError, UsageError
 from spsetl.events import Teller
 from spsetl.report import write_report
 from spsetl.runs import Run
@@ -286,6 +286,9 @@ def period_of(start: date | None, end: date | None, now: date) -> tuple[date, da
 
 
 if __name__ == "__main__":
-    with tags("spsetl", *sys.argv[1:2]):
-        flows: dict[str, Callable[[], Any]] = {"nightly-sync": nightly_sync, "reconcile": reconcile, "report": report}
+    flows: dict[str, Callable[[], Any]] = {"nightly-sync": nightly_sync, "reconcile": reconcile, "report": report}
+    if sys.argv[1:2] == [] or sys.argv[1] not in flows:
+        print(f"spsetl: name one flow: {', '.join(flows)}", file=sys.stderr)
+        sys.exit(UsageError.exit_code)
+    with tags("spsetl", sys.argv[1]):
         flows[sys.argv[1]]()
